@@ -1,0 +1,44 @@
+// The paged latent cache of MLA: per layer and token the normalised latent (R
+// values) and the rotated key shared by all heads (P values), and nothing else.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/model_config.h"
+
+namespace cohort {
+
+// Storage only: who owns which block is the block manager's business
+// (rollout/block_manager.h).
+class LatentCache {
+ public:
+  // `blocks` blocks of `block_tokens` tokens in every layer. kResourceExhausted
+  // when memory does not suffice.
+  static absl::StatusOr<LatentCache> Create(const ModelConfig& config,
+                                            int64_t blocks,
+                                            int64_t block_tokens,
+                                            at::ScalarType dtype,
+                                            at::Device device);
+
+  // [blocks, block_tokens, R + P].
+  const at::Tensor& layer(int64_t i) const { return layers_[i]; }
+  int64_t blocks() const { return blocks_; }
+  int64_t block_tokens() const { return block_tokens_; }
+
+  // Copies block `from` to block `to` in all layers.
+  void CopyBlock(int64_t from, int64_t to);
+
+  // (R + P) * bytes per value, for one token in one layer.
+  static int64_t BytesPerToken(const ModelConfig& config, at::ScalarType dtype);
+
+ private:
+  std::vector<at::Tensor> layers_;
+  int64_t blocks_ = 0;
+  int64_t block_tokens_ = 0;
+};
+
+}  // namespace cohort

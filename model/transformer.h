@@ -1,0 +1,108 @@
+// The policy: one definition of the weights and of the arithmetic, for the
+// learner (Forward) and for the sampler (Prefill, Decode).
+//
+// Shapes: N packed tokens, S sequences, B sequences decoding, D width, V
+// vocabulary, K experts per token.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/kv_cache.h"
+#include "model/model_config.h"
+
+namespace cohort {
+
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+};
+
+// Sequences laid end to end; sequence s is rows [offsets[s], offsets[s + 1]).
+struct PackedTokens {
+  at::Tensor tokens;             // [N] int64
+  at::Tensor positions;          // [N] int64, from 0 in each sequence
+  std::vector<int64_t> offsets;  // S + 1
+};
+
+// Lays `sequences` end to end, positions from 0, on `device`.
+PackedTokens PackSequences(
+    const std::vector<std::vector<int32_t>>& sequences, at::Device device);
+
+struct ForwardResult {
+  at::Tensor hidden;               // [N, D], after the final norm; has the graph
+  std::vector<at::Tensor> routes;  // per MoE layer [N, K] int64, ascending
+};
+
+struct SampleResult {
+  at::Tensor logits;  // [S or B, V] float32
+  at::Tensor routes;  // [N or B, MoE layers, K] int32, ascending; on the CPU
+};
+
+// Single-threaded. Tensor arithmetic inside uses at::get_num_threads() threads;
+// no result depends on their number.
+class Transformer {
+ public:
+  // Uninitialised weights of `dtype` on `device`. The router's gate and bias,
+  // and log-probabilities, are float32 always.
+  static absl::StatusOr<std::unique_ptr<Transformer>> Create(
+      const ModelConfig& config, at::ScalarType dtype, at::Device device);
+  virtual ~Transformer() = default;
+
+  // New weights. `init`: "fan_in" or "normal" (configs/config.h). The same bits
+  // for the same seed on every machine.
+  virtual void Initialise(const std::string& init, double embedding_std,
+                          uint64_t seed) = 0;
+
+  virtual const ModelConfig& config() const = 0;
+  virtual at::Device device() const = 0;
+
+  // The weights under Hugging Face names, sorted as transformers lists them:
+  // views that alias this model's storage, so that writing to them sets it. The
+  // correction bias is among them; a tied head is not.
+  virtual std::vector<NamedTensor> HfTensors() const = 0;
+
+  // What an optimizer updates: leaf tensors, experts stacked. Excludes the
+  // correction bias. SetTrainable turns requires_grad on or off for all.
+  virtual std::vector<NamedTensor> Parameters() const = 0;
+  virtual void SetTrainable(bool trainable) = 0;
+
+  // Correction bias of each MoE layer, [E] float32 (aliases).
+  virtual std::vector<at::Tensor> CorrectionBiases() const = 0;
+
+  // The output head, [V, D]: the embedding where they are tied.
+  virtual const at::Tensor& Head() const = 0;
+
+  // All tokens at once, full heads; differentiable where grad mode is on.
+  // `forced_routes`, one [N, K] int64 per MoE layer, replaces the router's
+  // choice.
+  virtual ForwardResult Forward(
+      const PackedTokens& batch,
+      const std::vector<at::Tensor>* forced_routes = nullptr) const = 0;
+
+  // Runs whole prompts and writes their latents to `cache`; slots [N] int64:
+  // where each token goes, block * block_tokens + place in the block. Logits are
+  // those of each sequence's last token.
+  virtual SampleResult Prefill(const PackedTokens& batch,
+                               const at::Tensor& slots,
+                               LatentCache* cache) const = 0;
+
+  // One new token per sequence, absorbed form over the cache.
+  //   tokens, positions: [B] int64; block_tables: [B, max_blocks] int32, which
+  //   already covers the new token's place
+  virtual SampleResult Decode(const at::Tensor& tokens,
+                              const at::Tensor& positions,
+                              const at::Tensor& block_tables,
+                              LatentCache* cache) const = 0;
+
+  // To be called after weights were written: drops what was derived from them
+  // (packed or absorbed copies used in decoding).
+  virtual void WeightsChanged() = 0;
+};
+
+}  // namespace cohort

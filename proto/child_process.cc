@@ -1,0 +1,1 @@
+#include "proto/child_process.h"

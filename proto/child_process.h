@@ -1,0 +1,64 @@
+// The children of a local run: starts, watches and ends them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace cohort {
+
+// One running child. It gets SIGTERM when its parent dies, however that
+// happens (PR_SET_PDEATHSIG), so that no worker outlives a killed learner. Its
+// standard error goes to `log_path`, appended.
+class ChildProcess {
+ public:
+  // Starts `args[0]` with `args`. With `ready_prefix` set, waits up to
+  // `ready_timeout` for a line on the child's standard output that begins with
+  // it; ready_line() then holds the rest of that line.
+  //   kNotFound          no such program
+  //   kDeadlineExceeded  no such line in time (the child is killed)
+  //   kUnavailable       the child ended first
+  // Call from a thread that lives as long as the child: the kernel ties
+  // PR_SET_PDEATHSIG to the thread that forked.
+  static absl::StatusOr<ChildProcess> Start(
+      const std::vector<std::string>& args, const std::string& log_path,
+      const std::string& ready_prefix = "",
+      absl::Duration ready_timeout = absl::Seconds(30));
+
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&& other) noexcept;
+  ~ChildProcess();  // Stop(5 s).
+
+  pid_t pid() const { return pid_; }
+  const std::string& ready_line() const { return ready_line_; }
+
+  // Reaps the child if it has ended. Never blocks.
+  bool Running();
+
+  // How it ended, for people: "exit code 3", "signal 9 (Killed)". Empty while
+  // it runs.
+  std::string HowItEnded() const;
+
+  // CPU seconds of the child (user + system), so far or, once it has been
+  // reaped, in all.
+  double CpuSeconds();
+
+  // SIGTERM, then SIGKILL after `patience`; returns when it has been reaped.
+  void Stop(absl::Duration patience);
+
+ private:
+  ChildProcess() = default;
+
+  pid_t pid_ = -1;  // -1 once moved from.
+  int stdout_fd_ = -1;
+  bool ended_ = false;
+  int wait_status_ = 0;
+  double cpu_seconds_ = 0;
+  std::string ready_line_;
+};
+
+}  // namespace cohort
