@@ -1,0 +1,37 @@
+"""Prints the reference of all configuration keys: name, default and comment,
+taken from configs/config.h."""
+
+import pathlib
+import re
+
+SECTIONS = {
+    "RunConfig": "run",
+    "ModelSection": "model",
+    "RolloutConfig": "rollout",
+    "RewardsConfig": "rewards",
+    "LearnerConfig": "learner",
+    "PromptSetConfig": "learner.prompts",
+    "StageConfig": "stages.<i>",
+}
+FIELD = re.compile(r"^  [\w:<>, ]+? (\w+)(?: = (.+?))?;$")
+
+
+def main():
+    text = pathlib.Path("configs/config.h").read_text(encoding="utf-8")
+    for struct, section in SECTIONS.items():
+        body = re.search(rf"struct {struct} {{\n(.*?)\n}};", text, re.S).group(1)
+        comment = []
+        for line in body.split("\n"):
+            if line.startswith("  //"):
+                comment.append(line[4:].strip())
+                continue
+            field = FIELD.match(line)
+            if field:
+                default = f" = {field.group(2)}" if field.group(2) else ""
+                print(f"{section}.{field.group(1)}{default}")
+                if comment:
+                    print(f"    {' '.join(comment)}")
+            comment = []
+
+
+main()
