@@ -1,0 +1,72 @@
+// The reward server and the rollout workers of a run on one machine: the
+// binaries a cluster runs, as children, speaking gRPC on loopback.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace cohort {
+
+struct LocalServicesOptions {
+  std::string bin_dir;  // Folder of cohort-rewards and cohort-rollout.
+  std::string logs_dir;
+  std::string learner_address;
+  int workers = 0;
+  // Empty: a reward server is started too.
+  std::string rewards_address;
+  int reward_threads = 2;
+  std::vector<std::string> worker_arguments;  // After --learner and --rewards.
+
+  absl::Duration ready_timeout = absl::Seconds(30);
+  absl::Duration poll = absl::Milliseconds(100);
+  absl::Duration first_backoff = absl::Milliseconds(200);
+  absl::Duration max_backoff = absl::Seconds(10);
+  // A child that lived this long begins again with the first backoff.
+  absl::Duration healthy_after = absl::Seconds(30);
+  // Deaths of one child in a row, each before `healthy_after`, until given up.
+  int max_failures = 8;
+  // Called once, from the watching thread, when a child was given up: the run
+  // cannot go on. May be null.
+  std::function<void(const absl::Status&)> on_give_up;
+};
+
+// The folder our own executable lies in. The three binaries of a build or of an
+// installation lie together.
+absl::StatusOr<std::string> OwnBinaryDir();
+
+// Thread-safe. A thread of its own starts the children, watches them, starts
+// the dead again, and ends them; it must be the one that forks them, because
+// they die with it.
+class LocalServices {
+ public:
+  // Returns when the reward server listens and the workers are started.
+  //   kNotFound  a binary is missing: with its path
+  static absl::StatusOr<std::unique_ptr<LocalServices>> Start(
+      LocalServicesOptions options);
+
+  ~LocalServices();  // Stop().
+
+  // SIGTERM to all, SIGKILL after a while; returns when all have ended.
+  void Stop();
+
+  std::string rewards_address() const;
+  int64_t restarts() const;
+
+  // CPU seconds of all children, the dead ones included.
+  double CpuSeconds() const;
+
+ private:
+  class Watcher;
+  explicit LocalServices(std::unique_ptr<Watcher> watcher);
+
+  std::unique_ptr<Watcher> watcher_;
+};
+
+}  // namespace cohort
