@@ -1,0 +1,160 @@
+"""Cohort beside its peers, interleaved in one run on one machine.
+
+    scripts/dev bench [--repeats 3] [--only decode|grpo]
+
+One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
+.venv (scripts/setup.sh --bench). Prints a table with the bar beside each ratio.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from timing import THREADS, process_tree, pss_mb
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BIN = ROOT / "build/release/bin"
+PYTHON = sys.executable
+# Set in a config, so that the learner and its workers use one thread each.
+CONFIG = """
+run: {{dir: {run}, local_workers: 1, checkpoint_every: 1000}}
+model: {{checkpoint: {model}}}
+rollout: {{group_size: 8, max_completion_tokens: 64, threads: 1}}
+learner:
+  prompts: {{file: {prompts}, verifier: exact}}
+  prompts_per_step: 8
+  learning_rate: 1.0e-5
+  kl_weight: 0
+  microbatch_tokens: 8192
+  threads: 1
+rewards: {{format_weight: 0, accuracy_weight: 1}}
+stages:
+  - {{kind: rl, steps: {steps}}}
+"""
+
+
+def last_json(command, **options):
+    result = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True,
+        env=dict(os.environ, BENCH_THREADS=str(THREADS)), **options)
+    if result.returncode:
+        sys.exit(f"{command[0]} failed:\n{result.stderr[-3000:]}")
+    return json.loads(result.stdout.strip().split("\n")[-1])
+
+
+def write_prompts(path):
+    draw = random.Random(0)
+    with open(path, "w") as file:
+        for i in range(256):
+            text = "".join(draw.choice("3456789+-*/= abc") for _ in range(32))
+            file.write(json.dumps(
+                {"id": f"p{i}", "prompt": text, "answer": str(i)}) + "\n")
+
+
+def our_grpo(folder, model, steps):
+    """A whole local run: learner, worker and reward server."""
+    run = folder / f"run{time.monotonic_ns()}"
+    write_prompts(folder / "prompts.jsonl")
+    (folder / "bench.yaml").write_text(CONFIG.format(
+        run=run, model=model, prompts=folder / "prompts.jsonl", steps=steps + 1))
+    start = time.time()
+    process = subprocess.Popen(
+        [BIN / "cohort-learner", "train", folder / "bench.yaml"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+    metrics, first, largest = run / "metrics.jsonl", None, 0.0
+    while process.poll() is None:
+        if first is None and metrics.exists() and metrics.stat().st_size:
+            first = time.time() - start
+        largest = max(largest, pss_mb(process_tree(process.pid)))
+        time.sleep(0.02 if first is None else 0.1)
+    if process.returncode:
+        sys.exit(f"cohort-learner failed:\n{process.stderr.read()[-3000:]}")
+    rows = [json.loads(line) for line in metrics.open()]
+    cpu = [row["cpu_s"] for row in rows]
+    return {
+        "step_cpu_s": statistics.median(b - a for a, b in zip(cpu, cpu[1:])),
+        "first_step_wall_s": first,
+        "first_step_cpu_s": cpu[0],
+        "pss_mb": largest,
+    }
+
+
+def our_decode(model):
+    return last_json([BIN / "decode_bench", "--model", model,
+                      "--batch", 64, "--prompt-tokens", 32,
+                      "--new-tokens", 64, "--threads", THREADS])
+
+
+def row(name, ours, peer, ratio, bar, higher_is_better):
+    good = ratio >= bar if higher_is_better else ratio <= bar
+    relation = ">=" if higher_is_better else "<="
+    print(f"{'ok    ' if good else 'BELOW '} {name:44} ours {ours:10.4g}"
+          f"  peer {peer:10.4g}  ratio {ratio:6.2f} {relation} {bar}")
+
+
+def bench_decode(folder, repeats):
+    for label, flags in (("tiny", []), ("odd shape", ["--odd"]),
+                         ("tiny, skewed routing", ["--skew"])):
+        model = folder / label.replace(" ", "_").replace(",", "")
+        subprocess.run([PYTHON, HERE / "make_tiny.py", model, *flags],
+                       check=True, capture_output=True)
+        ours, peers = [], []
+        for _ in range(repeats):
+            ours.append(our_decode(model)["decode_tokens_per_cpu_s"])
+            peer = last_json([PYTHON, HERE / "peer_generate.py", model,
+                              "--repeats", "1"])
+            peers.append(peer["decode_tokens_per_cpu_s"]["median"])
+        ratio = statistics.median(a / b for a, b in zip(ours, peers))
+        row(f"decode at 64 sequences, {label}, tokens/CPU-s",
+            statistics.median(ours), statistics.median(peers), ratio, 4.0, True)
+
+
+def bench_grpo(folder, repeats):
+    model = folder / "tiny_grpo"
+    subprocess.run([PYTHON, HERE / "make_tiny.py", model], check=True,
+                   capture_output=True)
+    ours, peers = [], []
+    for _ in range(repeats):
+        ours.append(our_grpo(folder, model, 4))
+        peer = last_json([PYTHON, HERE / "peer_grpo.py", model])
+        peer["step_cpu_s"] = peer["step_cpu_s"]["median"]
+        peers.append(peer)
+    middle = lambda rows, key: statistics.median(r[key] for r in rows)
+    for name, key, bar, invert in (
+        ("full GRPO step, CPU-s (peer / ours)", "step_cpu_s", 2.5, True),
+        ("start to first step, wall s (ours / peer)", "first_step_wall_s",
+         1 / 6, False),
+        ("start to first step, CPU-s (ours / peer)", "first_step_cpu_s",
+         1 / 5, False),
+        ("memory, PSS of all processes, MB (ours / peer)", "pss_mb", 0.35,
+         False),
+    ):
+        ratio = middle(ours, key) / middle(peers, key)
+        row(name, middle(ours, key), middle(peers, key),
+            1 / ratio if invert else ratio, round(bar, 3), invert)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=["decode", "grpo"])
+    args = parser.parse_args()
+    print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        if args.only != "grpo":
+            bench_decode(folder, args.repeats)
+        if args.only != "decode":
+            bench_grpo(folder, args.repeats)
+
+
+main()
