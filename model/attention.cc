@@ -1,0 +1,125 @@
+#include "model/attention.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace cohort {
+namespace {
+
+// Rows of packed sequences laid out as [S, longest]; places past a sequence's
+// end repeat row 0. Causal masking keeps them out of every real row.
+at::Tensor PaddedRows(const std::vector<int64_t>& offsets, at::Device device) {
+  const int64_t count = static_cast<int64_t>(offsets.size()) - 1;
+  int64_t longest = 0;
+  for (int64_t s = 0; s < count; ++s) {
+    longest = std::max(longest, offsets[s + 1] - offsets[s]);
+  }
+  const at::Tensor rows = at::zeros({count, longest}, at::kLong);
+  auto at_row = rows.accessor<int64_t, 2>();
+  for (int64_t s = 0; s < count; ++s) {
+    for (int64_t t = 0; t < offsets[s + 1] - offsets[s]; ++t) {
+      at_row[s][t] = offsets[s] + t;
+    }
+  }
+  return rows.to(device);
+}
+
+// Where row n of the packed batch lies in the flattened [S, longest].
+at::Tensor PlacesOfRows(const std::vector<int64_t>& offsets, int64_t longest,
+                        at::Device device) {
+  const at::Tensor places = at::empty({offsets.back()}, at::kLong);
+  int64_t* const place = places.mutable_data_ptr<int64_t>();
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+    for (int64_t n = offsets[s]; n < offsets[s + 1]; ++n) {
+      place[n] = static_cast<int64_t>(s) * longest + n - offsets[s];
+    }
+  }
+  return places.to(device);
+}
+
+at::Tensor PackedAttentionAten(const at::Tensor& q, const at::Tensor& k,
+                               const at::Tensor& v,
+                               const std::vector<int64_t>& offsets,
+                               double scale) {
+  const at::Tensor rows = PaddedRows(offsets, q.device());  // [S, T]
+  const int64_t count = rows.size(0);
+  const int64_t longest = rows.size(1);
+  const auto pad = [&](const at::Tensor& packed) {  // -> [S, H, T, d]
+    return packed.index_select(0, rows.view(-1))
+        .view({count, longest, packed.size(1), packed.size(2)})
+        .transpose(1, 2);
+  };
+  const at::Tensor padded = at::scaled_dot_product_attention(
+      pad(q), pad(k), pad(v), /*attn_mask=*/{}, /*dropout_p=*/0.0,
+      /*is_causal=*/true, scale);  // [S, H, T, dv]
+  return padded.transpose(1, 2)
+      .reshape({count * longest, v.size(1), v.size(2)})
+      .index_select(0, PlacesOfRows(offsets, longest, q.device()));
+}
+
+at::Tensor LatentAttentionAten(const at::Tensor& q_latent,
+                               const at::Tensor& q_rope,
+                               const at::Tensor& cache,
+                               const at::Tensor& block_tables,
+                               const at::Tensor& context, double scale) {
+  const int64_t batch = q_latent.size(0);
+  const int64_t rank = q_latent.size(2);
+  const at::ScalarType wide =
+      at::promote_types(q_latent.scalar_type(), at::kFloat);
+  const at::Tensor rows =
+      cache.index_select(0, block_tables.reshape(-1).to(at::kLong))
+          .reshape({batch, -1, cache.size(2)})
+          .to(q_latent.scalar_type());                       // [B, T, R + P]
+  const at::Tensor query = at::cat({q_latent, q_rope}, -1);  // [B, H, R + P]
+  const at::Tensor hidden =
+      at::arange(rows.size(1), context.options()).unsqueeze(0) >=
+      context.unsqueeze(1);  // [B, T]
+  const at::Tensor scores =
+      query.matmul(rows.transpose(1, 2))
+          .to(wide)
+          .mul(scale)
+          .masked_fill(hidden.unsqueeze(1),
+                       -std::numeric_limits<double>::infinity());  // [B, H, T]
+  // A block past the context may hold anything, NaN too: its weight is zero,
+  // but zero times NaN is not.
+  const at::Tensor latents =
+      rows.narrow(2, 0, rank).masked_fill(hidden.unsqueeze(2), 0);
+  return scores.softmax(-1).to(q_latent.scalar_type()).matmul(latents);
+}
+
+}  // namespace
+
+at::Tensor PackedAttention(const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& v,
+                           const std::vector<int64_t>& offsets, double scale) {
+  TORCH_CHECK(q.dim() == 3 && q.sizes() == k.sizes() && v.dim() == 3 &&
+                  v.size(0) == q.size(0) && v.size(1) == q.size(1),
+              "PackedAttention: q ", q.sizes(), ", k ", k.sizes(), ", v ",
+              v.sizes());
+  TORCH_CHECK(!offsets.empty() && offsets.front() == 0 &&
+                  offsets.back() == q.size(0) &&
+                  std::is_sorted(offsets.begin(), offsets.end()),
+              "PackedAttention: offsets must rise from 0 to ", q.size(0));
+  return PackedAttentionAten(q, k, v, offsets, scale);
+}
+
+at::Tensor LatentAttention(const at::Tensor& q_latent, const at::Tensor& q_rope,
+                           const at::Tensor& cache,
+                           const at::Tensor& block_tables,
+                           const at::Tensor& context, double scale) {
+  TORCH_CHECK(q_latent.dim() == 3 && q_rope.dim() == 3 && cache.dim() == 3 &&
+                  cache.size(2) == q_latent.size(2) + q_rope.size(2),
+              "LatentAttention: q_latent ", q_latent.sizes(), ", q_rope ",
+              q_rope.sizes(), ", cache ", cache.sizes());
+  TORCH_CHECK(block_tables.dim() == 2 && context.dim() == 1 &&
+                  block_tables.size(0) == q_latent.size(0) &&
+                  context.size(0) == q_latent.size(0),
+              "LatentAttention: block_tables ", block_tables.sizes(),
+              ", context ", context.sizes());
+  return LatentAttentionAten(q_latent, q_rope, cache, block_tables, context,
+                             scale);
+}
+
+}  // namespace cohort
