@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,14 +13,17 @@
 namespace cohort {
 
 // One running child. It gets SIGTERM when its parent dies, however that
-// happens (PR_SET_PDEATHSIG), so that no worker outlives a killed learner. Its
-// standard error goes to `log_path`, appended.
+// happens (PR_SET_PDEATHSIG), so that no worker outlives a killed learner. It
+// has a process group of its own: Ctrl-C reaches the parent alone, which then
+// ends its children in order. Its output goes to `log_path`, appended; its
+// input is empty, and of our descriptors it inherits no other.
 class ChildProcess {
  public:
   // Starts `args[0]` with `args`. With `ready_prefix` set, waits up to
   // `ready_timeout` for a line on the child's standard output that begins with
   // it; ready_line() then holds the rest of that line.
-  //   kNotFound          no such program
+  //   kNotFound          no such program; other codes: why it, or the log,
+  //                      cannot be opened
   //   kDeadlineExceeded  no such line in time (the child is killed)
   //   kUnavailable       the child ended first
   // Call from a thread that lives as long as the child: the kernel ties
@@ -36,7 +40,8 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   const std::string& ready_line() const { return ready_line_; }
 
-  // Reaps the child if it has ended. Never blocks.
+  // Reaps the child if it has ended, and ends what is left of its process
+  // group. Never blocks for long.
   bool Running();
 
   // How it ended, for people: "exit code 3", "signal 9 (Killed)". Empty while
@@ -51,10 +56,12 @@ class ChildProcess {
   void Stop(absl::Duration patience);
 
  private:
-  ChildProcess() = default;
+  class OutputPipe;
 
-  pid_t pid_ = -1;  // -1 once moved from.
-  int stdout_fd_ = -1;
+  ChildProcess();
+
+  pid_t pid_ = -1;                      // -1 once moved from.
+  std::unique_ptr<OutputPipe> output_;  // Null: the child writes to the log.
   bool ended_ = false;
   int wait_status_ = 0;
   double cpu_seconds_ = 0;

@@ -1,1 +1,363 @@
 #include "proto/rows.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <functional>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+#include "proto/descriptor.h"
+#include "proto/status.h"
+
+namespace cohort {
+namespace {
+
+using Json = nlohmann::json;
+
+// Below this every whole number is exact in the double that JSON readers keep.
+constexpr double kExactWholes = 9007199254740992.0;  // 2^53
+
+constexpr std::array<std::pair<Verdict, std::string_view>, 12> kVerdicts = {{
+    {VERDICT_UNSPECIFIED, "unspecified"},
+    {VERDICT_CORRECT, "correct"},
+    {VERDICT_WRONG, "wrong"},
+    {VERDICT_FORMAT_ERROR, "format_error"},
+    {VERDICT_UNDECIDED, "undecided"},
+    {VERDICT_TIMEOUT, "timeout"},
+    {VERDICT_RESOURCE_LIMIT, "resource_limit"},
+    {VERDICT_RUNTIME_ERROR, "runtime_error"},
+    {VERDICT_COMPILE_ERROR, "compile_error"},
+    {VERDICT_SECURITY_VIOLATION, "security_violation"},
+    {VERDICT_GRADER_ERROR, "grader_error"},
+    {VERDICT_INFRA_ERROR, "infra_error"},
+}};
+
+absl::Status FileError(int error, absl::string_view doing,
+                       absl::string_view path) {
+  return absl::ErrnoToStatus(error, absl::StrCat("cannot ", doing, " ", path));
+}
+
+// Sets errno and returns false when not all could be written.
+bool WriteAll(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+absl::Status SyncFolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path.substr(0, slash);
+  const Descriptor fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0 || fsync(fd.get()) != 0) {
+    return FileError(errno, "sync the folder of", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RefuseParquet(const std::string& path) {
+  if (!absl::EndsWith(path, ".parquet")) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat(path, ": Parquet is not read yet, only JSONL"));
+}
+
+// Calls `use` with every line that is not blank and its number, from 1. Only \n
+// ends a line; a \r before it is taken for part of the ending.
+absl::Status ForEachLine(
+    const std::string& path,
+    const std::function<absl::Status(int64_t, absl::string_view)>& use) {
+  COHORT_RETURN_IF_ERROR(RefuseParquet(path));
+  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
+  absl::string_view rest = content;
+  if (absl::StartsWith(content, "\xef\xbb\xbf")) rest.remove_prefix(3);
+  for (int64_t number = 1; !rest.empty(); ++number) {
+    const size_t end = rest.find('\n');
+    absl::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == absl::string_view::npos ? rest.size() : end + 1);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.find_first_not_of(" \t\r") == absl::string_view::npos) continue;
+    if (absl::Status status = use(number, line); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat(path, ":", number, ": ",
+                                                      status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Json> ParseRow(absl::string_view line) {
+  Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (row.is_discarded()) return absl::InvalidArgumentError("not JSON");
+  if (!row.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("not a JSON object but ", row.type_name()));
+  }
+  return row;
+}
+
+// One row and the names of its fields. A missing field and a null one are the
+// same, except that a field the config maps by name must be there.
+class Row {
+ public:
+  Row(const Json& json, const PromptFields& fields)
+      : json_(json), fields_(fields) {}
+
+  // Null when the field is missing.
+  absl::StatusOr<const Json*> Find(std::string PromptFields::*member) const {
+    static const PromptFields* const kDefaults = new PromptFields();
+    const std::string& name = fields_.*member;
+    const auto found = json_.find(name);
+    if (found != json_.end() && !found->is_null()) return &*found;
+    if (name != kDefaults->*member) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no field '", name, "', which holds ",
+                       kDefaults->*member, " by the config"));
+    }
+    return nullptr;
+  }
+
+  // Empty when the field is missing.
+  absl::StatusOr<std::string> Text(std::string PromptFields::*member) const {
+    COHORT_ASSIGN_OR_RETURN(const Json* const value, Find(member));
+    if (value == nullptr) return std::string();
+    if (!value->is_string()) return WrongType(member, "text", *value);
+    return value->get<std::string>();
+  }
+
+  // Like Text, but takes numbers too, as they are written.
+  absl::StatusOr<std::string> TextOrNumber(
+      std::string PromptFields::*member) const {
+    COHORT_ASSIGN_OR_RETURN(const Json* const value, Find(member));
+    if (value == nullptr || value->is_string()) return Text(member);
+    if (!value->is_number()) return WrongType(member, "text or number", *value);
+    if (value->is_number_float() &&
+        std::abs(value->get<double>()) >= kExactWholes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("field '", fields_.*member,
+                       "' is too large to be read exactly; write it as text"));
+    }
+    return value->dump();
+  }
+
+  absl::StatusOr<int64_t> Whole(std::string PromptFields::*member,
+                                const Json& value) const {
+    const bool fits = value.is_number_integer() &&
+                      (!value.is_number_unsigned() ||
+                       value.get<uint64_t>() <= uint64_t{INT64_MAX});
+    if (!fits) return WrongType(member, "whole number", value);
+    return value.get<int64_t>();
+  }
+
+  absl::Status WrongType(std::string PromptFields::*member,
+                         absl::string_view expected, const Json& value) const {
+    return absl::InvalidArgumentError(absl::StrCat("field '", fields_.*member,
+                                                   "' must be ", expected,
+                                                   ", is ", value.type_name()));
+  }
+
+ private:
+  const Json& json_;
+  const PromptFields& fields_;
+};
+
+absl::Status FillMessages(const Row& row, const Json& messages,
+                          Prompt* prompt) {
+  if (!messages.is_array() || messages.empty()) {
+    return row.WrongType(&PromptFields::messages,
+                         "a list of {role, content} that is not empty",
+                         messages);
+  }
+  for (const Json& message : messages) {
+    const bool right = message.is_object() && message.contains("role") &&
+                       message["role"].is_string() &&
+                       message.contains("content") &&
+                       message["content"].is_string();
+    if (!right) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "message ", prompt->messages_size(), " is not {role, content}"));
+    }
+    Message* const filled = prompt->add_messages();
+    filled->set_role(message["role"].get<std::string>());
+    filled->set_content(message["content"].get<std::string>());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillTextOrMessages(const Row& row, Prompt* prompt) {
+  COHORT_ASSIGN_OR_RETURN(std::string text, row.Text(&PromptFields::prompt));
+  COHORT_ASSIGN_OR_RETURN(const Json* const messages,
+                          row.Find(&PromptFields::messages));
+  if (text.empty() == (messages == nullptr)) {
+    return absl::InvalidArgumentError(
+        text.empty() ? "no prompt: neither prompt nor messages"
+                     : "both prompt and messages");
+  }
+  prompt->set_text(std::move(text));
+  if (messages == nullptr) return absl::OkStatus();
+  return FillMessages(row, *messages, prompt);
+}
+
+// GSM8K keeps the solution before the answer: "... #### 42".
+std::string FinalAnswer(std::string answer) {
+  const size_t mark = answer.rfind("####");
+  if (mark == std::string::npos) return answer;
+  return std::string(absl::StripAsciiWhitespace(answer.substr(mark + 4)));
+}
+
+absl::Status FillTruth(const Row& row, const std::string& default_verifier,
+                       Prompt* prompt) {
+  COHORT_ASSIGN_OR_RETURN(std::string verifier,
+                          row.Text(&PromptFields::verifier));
+  if (verifier.empty()) verifier = default_verifier;
+  if (verifier.empty()) return absl::InvalidArgumentError("no verifier");
+  prompt->set_verifier(std::move(verifier));
+  COHORT_ASSIGN_OR_RETURN(std::string answer,
+                          row.TextOrNumber(&PromptFields::answer));
+  prompt->set_answer(FinalAnswer(std::move(answer)));
+
+  COHORT_ASSIGN_OR_RETURN(const Json* const numbers,
+                          row.Find(&PromptFields::numbers));
+  if (numbers != nullptr && !numbers->is_array()) {
+    return row.WrongType(&PromptFields::numbers, "a list", *numbers);
+  }
+  for (size_t i = 0; numbers != nullptr && i < numbers->size(); ++i) {
+    COHORT_ASSIGN_OR_RETURN(const int64_t number,
+                            row.Whole(&PromptFields::numbers, (*numbers)[i]));
+    prompt->add_numbers(number);
+  }
+  COHORT_ASSIGN_OR_RETURN(const Json* const target,
+                          row.Find(&PromptFields::target));
+  if (target != nullptr) {
+    COHORT_ASSIGN_OR_RETURN(const int64_t number,
+                            row.Whole(&PromptFields::target, *target));
+    prompt->set_target(number);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Prompt> ParsePrompt(absl::string_view line,
+                                   const PromptFields& fields,
+                                   const std::string& verifier) {
+  COHORT_ASSIGN_OR_RETURN(const Json json, ParseRow(line));
+  const Row row(json, fields);
+  Prompt prompt;
+  COHORT_ASSIGN_OR_RETURN(*prompt.mutable_id(),
+                          row.TextOrNumber(&PromptFields::id));
+  COHORT_RETURN_IF_ERROR(FillTextOrMessages(row, &prompt));
+  COHORT_RETURN_IF_ERROR(FillTruth(row, verifier, &prompt));
+  COHORT_ASSIGN_OR_RETURN(*prompt.mutable_source(),
+                          row.Text(&PromptFields::source));
+  prompt.set_row_json(std::string(line));
+  return prompt;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return FileError(errno, "open", path);
+  std::string content;
+  struct stat about = {};
+  if (fstat(fd.get(), &about) == 0 && S_ISREG(about.st_mode)) {
+    content.reserve(static_cast<size_t>(about.st_size) + 1);
+  }
+  std::array<char, 1 << 16> buffer;
+  while (true) {
+    const ssize_t count = read(fd.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return FileError(errno, "read", path);
+    if (count == 0) return content;
+    content.append(buffer.data(), static_cast<size_t>(count));
+  }
+}
+
+absl::Status WriteFileAtomically(const std::string& path,
+                                 std::string_view content) {
+  const std::string temporary = absl::StrCat(path, ".tmp");
+  Descriptor fd(
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (fd.get() < 0) return FileError(errno, "write", path);
+  const bool written = WriteAll(fd.get(), content) && fsync(fd.get()) == 0 &&
+                       fd.Close() &&
+                       rename(temporary.c_str(), path.c_str()) == 0;
+  if (!written) {
+    const int error = errno;
+    unlink(temporary.c_str());
+    return FileError(error, "write", path);
+  }
+  return SyncFolderOf(path);
+}
+
+absl::StatusOr<std::vector<Prompt>> ReadPrompts(const std::string& path,
+                                                const PromptFields& fields,
+                                                const std::string& verifier) {
+  std::vector<Prompt> prompts;
+  std::unordered_map<std::string, int64_t> line_of_id;
+  COHORT_RETURN_IF_ERROR(ForEachLine(path, [&](int64_t number,
+                                               absl::string_view line) {
+    absl::StatusOr<Prompt> prompt = ParsePrompt(line, fields, verifier);
+    if (!prompt.ok()) return prompt.status();
+    if (prompt->id().empty()) prompt->set_id(absl::StrCat(path, ":", number));
+    const auto [first, is_new] = line_of_id.emplace(prompt->id(), number);
+    if (!is_new) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "id '", prompt->id(), "' stands in line ", first->second, " too"));
+    }
+    prompts.push_back(*std::move(prompt));
+    return absl::OkStatus();
+  }));
+  return prompts;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadTexts(const std::string& path,
+                                                   const std::string& field) {
+  const bool plain = absl::EndsWith(path, ".txt");
+  std::vector<std::string> texts;
+  COHORT_RETURN_IF_ERROR(
+      ForEachLine(path, [&](int64_t, absl::string_view line) -> absl::Status {
+        if (plain) {
+          texts.emplace_back(line);
+          return absl::OkStatus();
+        }
+        COHORT_ASSIGN_OR_RETURN(const Json row, ParseRow(line));
+        const auto text = row.find(field);
+        if (text == row.end() || !text->is_string()) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("no text in field '", field, "'"));
+        }
+        texts.push_back(text->get<std::string>());
+        return absl::OkStatus();
+      }));
+  return texts;
+}
+
+std::string_view VerdictName(Verdict verdict) {
+  for (const auto& [value, name] : kVerdicts) {
+    if (value == verdict) return name;
+  }
+  return kVerdicts[0].second;
+}
+
+Verdict ParseVerdict(std::string_view name) {
+  for (const auto& [value, known] : kVerdicts) {
+    if (known == name) return value;
+  }
+  return VERDICT_UNSPECIFIED;
+}
+
+}  // namespace cohort
