@@ -26,12 +26,14 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "proto/learner.pb.h"
 #include "proto/types.pb.h"
 
 struct sqlite3;
-struct sqlite3_stmt;
 
 namespace cohort {
+
+class SqliteStatement;
 
 // A group is too old to be trained on.
 //   kFailedPrecondition  a token was sampled more than `max_staleness` versions
@@ -84,7 +86,7 @@ class ExperienceStore {
 
   // Notes that these groups are being sampled; those already here stay as they
   // are.
-  absl::Status MarkLeased(absl::Span<const Occurrence> occurrences, bool eval);
+  absl::Status MarkLeased(absl::Span<const Lease> leases);
 
   // Stores a graded group. True: stored now; false: it was here already and is
   // left as it is, so a worker that saw no reply may send it again.
@@ -141,12 +143,13 @@ class ExperienceStore {
     void operator()(sqlite3* db) const;
   };
   using Database = std::unique_ptr<sqlite3, CloseDatabase>;
-  class Statement;
 
   ExperienceStore(std::string path, Database db);
+  static absl::StatusOr<std::unique_ptr<ExperienceStore>> OpenWith(
+      const std::string& path, int flags);
 
   absl::Status Run(const char* sql) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<Statement> Prepare(const char* sql) const
+  absl::StatusOr<SqliteStatement> Prepare(const char* sql) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status InTransaction(const std::function<absl::Status()>& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

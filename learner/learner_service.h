@@ -1,8 +1,9 @@
 // The gRPC face of the learner: proto/learner.proto over the lease book, the
-// store and the weight board.
+// store and the weight board. Served by RpcServer as "cohort.Learner".
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,9 +29,12 @@ std::string NewRunId();
 class LearnerService final : public Learner::Service {
  public:
   // `welcome` answers every Join; its run_id and hashes are what workers are
-  // checked against. The others must outlive the service.
+  // checked against. The others must outlive the service. `on_failure`, which
+  // may be null, is told when the store cannot be written, so that the run must
+  // end.
   LearnerService(JoinResponse welcome, LeaseBook* book, ExperienceStore* store,
-                 WeightBoard* weights);
+                 WeightBoard* weights,
+                 std::function<void(const absl::Status&)> on_failure);
 
   grpc::Status Join(grpc::ServerContext* context, const JoinRequest* request,
                     JoinResponse* response) override;
@@ -52,7 +56,10 @@ class LearnerService final : public Learner::Service {
  private:
   absl::Status CheckRun(const std::string& run_id,
                         const std::string& worker) const;
-  absl::StatusOr<bool> Submit(const SubmitGroupRequest& request);
+  // True: stored now; false: somebody delivered it before.
+  absl::StatusOr<bool> Submit(Group group);
+  absl::Status CheckAgainst(const PlannedGroup& planned, const Group& group);
+  absl::Status Report(const absl::Status& store_error) const;
   void OpenStream(const std::string& worker);
   void CloseStream(const std::string& worker);
 
@@ -60,24 +67,14 @@ class LearnerService final : public Learner::Service {
   LeaseBook* const book_;
   ExperienceStore* const store_;
   WeightBoard* const weights_;
+  const std::function<void(const absl::Status&)> on_failure_;
 
   mutable absl::Mutex mu_;
   std::map<std::string, int> streams_ ABSL_GUARDED_BY(mu_);
 };
 
 // A whole graded group as `lease` asked for it.
-//   kInvalidArgument  naming the group and the member
+//   kInvalidArgument  with the group and the member
 absl::Status CheckGroup(const Group& group, const Lease& lease);
-
-// A started server and the port it listens on.
-struct LearnerServer {
-  std::unique_ptr<grpc::Server> server;
-  std::string address;  // HOST:PORT, the port never 0.
-};
-
-// Listens on `address` (HOST:PORT, port 0 picks a free one). `service` must
-// outlive the server. kUnavailable when the address cannot be listened on.
-absl::StatusOr<LearnerServer> StartLearnerServer(const std::string& address,
-                                                 LearnerService* service);
 
 }  // namespace cohort
