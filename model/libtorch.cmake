@@ -20,7 +20,8 @@ add_library(cohort_torch INTERFACE)
 target_include_directories(cohort_torch SYSTEM INTERFACE
   ${COHORT_TORCH_DIR}/include
   ${COHORT_TORCH_DIR}/include/torch/csrc/api/include)
-target_link_libraries(cohort_torch INTERFACE
+# -pthread defines _REENTRANT, which the precompiled header must share with all.
+target_link_libraries(cohort_torch INTERFACE Threads::Threads
   ${COHORT_TORCH_LIB}/libtorch_cpu.so
   ${COHORT_TORCH_LIB}/libc10.so
   ${COHORT_TORCH_LIB}/libgomp.so.1)
