@@ -242,9 +242,7 @@ std::optional<int> FlagParser::Parse(absl::Span<const std::string> args) {
     std::fputs(Usage().c_str(), stdout);
     return 0;
   }
-  std::fprintf(stderr, "cohort %s: %s (see cohort %s --help)\n", verb_.c_str(),
-               OneLine(status.message()).c_str(), verb_.c_str());
-  return kExitWrongCall;
+  return WrongCall(verb_, status.message());
 }
 
 std::string FlagParser::Usage() const {
@@ -300,6 +298,14 @@ int RunVerb(int argc, char** argv, absl::Span<const Verb> verbs) {
     std::fprintf(stderr, "cohort: unknown verb '%s'; nearest is '%s'\n",
                  OneLine(name).c_str(), NearestName(name, names).c_str());
   }
+  return kExitWrongCall;
+}
+
+int WrongCall(absl::string_view verb, absl::string_view message) {
+  std::fputs(absl::StrCat("cohort ", verb, ": ", OneLine(message),
+                          " (see cohort ", verb, " --help)\n")
+                 .c_str(),
+             stderr);
   return kExitWrongCall;
 }
 

@@ -122,6 +122,10 @@ struct Verb {
 // the verbs and returns 0; no verb or an unknown one returns kExitWrongCall.
 int RunVerb(int argc, char** argv, absl::Span<const Verb> verbs);
 
+// Prints "cohort <verb>: <message>" as one line on stderr; returns
+// kExitWrongCall. For flags whose value only the verb can judge.
+int WrongCall(absl::string_view verb, absl::string_view message);
+
 // Prints an error as one line, "cohort: <message>", on stderr. Returns 0 or
 // kExitFailed.
 int ExitCode(const absl::Status& status);

@@ -1,0 +1,113 @@
+#include "proto/rpc_server.h"
+
+#include <arpa/inet.h>
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpc/support/log.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "proto/rpc.h"
+#include "proto/status.h"
+
+namespace cohort {
+namespace {
+
+// "HOST:PORT" -> both; an IPv6 host keeps its brackets.
+bool SplitAddress(const std::string& address, std::string* host, int* port) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  *host = address.substr(0, colon);
+  const std::string digits = address.substr(colon + 1);
+  return digits.size() <= 5 &&
+         digits.find_first_not_of("0123456789") == std::string::npos &&
+         absl::SimpleAtoi(digits, port) && *port <= 65535;
+}
+
+bool IsLoopback(const std::string& host) {
+  in_addr ipv4 = {};
+  return host == "localhost" || host == "[::1]" ||
+         (inet_pton(AF_INET, host.c_str(), &ipv4) == 1 &&
+          ntohl(ipv4.s_addr) >> 24 == 127);
+}
+
+void SetOptions(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder->SetMaxSendMessageSize(kMaxMessageBytes);
+  // Without this a second server would share the port unnoticed.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Our clients ping while they wait for a long call; see MakeChannel.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+}
+
+// gRPC reports a failed bind in several lines of its own; ours names the
+// address in one.
+class QuietGrpcLog {
+ public:
+  QuietGrpcLog() {
+    gpr_set_log_function([](gpr_log_func_args*) {});
+  }
+  ~QuietGrpcLog() { gpr_set_log_function(nullptr); }
+};
+
+}  // namespace
+
+absl::Status CheckListenAddress(const std::string& address) {
+  std::string host;
+  int port = 0;
+  if (!SplitAddress(address, &host, &port)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", address, "' is not HOST:PORT"));
+  }
+  if (!IsLoopback(host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "refused to listen on ", address,
+        ": calls carry no token yet, so only this machine may call (127.0.0.1, "
+        "localhost, [::1])"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
+    const std::string& address, const std::string& service_name,
+    grpc::Service* service) {
+  COHORT_RETURN_IF_ERROR(CheckListenAddress(address));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  SetOptions(&builder);
+  int port = 0;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(service);
+
+  std::unique_ptr<RpcServer> started(new RpcServer());
+  {
+    const QuietGrpcLog quiet;
+    started->server_ = builder.BuildAndStart();
+  }
+  if (started->server_ == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address, ": the port is in use or not ours"));
+  }
+  started->server_->GetHealthCheckService()->SetServingStatus(service_name,
+                                                              true);
+  started->address_ =
+      absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+  return started;
+}
+
+RpcServer::~RpcServer() { Stop(absl::ZeroDuration()); }
+
+void RpcServer::Stop(absl::Duration patience) {
+  if (server_ == nullptr) return;
+  server_->GetHealthCheckService()->Shutdown();
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + patience));
+  server_->Wait();
+  server_.reset();
+}
+
+}  // namespace cohort
