@@ -1,6 +1,7 @@
 // One completion -> one grade.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -9,6 +10,12 @@
 #include "proto/types.pb.h"
 
 namespace cohort {
+
+// What was sampled for a prompt. `text` may hold any bytes.
+struct Completion {
+  std::string_view text;  // Decoded, the end token left out.
+  bool finished = true;   // False: the length limit cut it off.
+};
 
 // Thread-safe. A wrong, endless or malformed completion is a grade, never an
 // error.
@@ -20,12 +27,22 @@ class Grader {
   // prompt's id, which the caller knows.
   virtual absl::Status CheckPrompt(const Prompt& prompt) const = 0;
 
-  // Judges `completion` (decoded text, the end token left out). Sets verdict,
-  // score, extracted and reason; the format score is the service's business.
+  // Judges `completion`. Sets verdict, score, extracted and reason; the format
+  // score is the service's business. Requires that CheckPrompt(prompt) is OK.
   //   kDeadlineExceeded  `deadline` passed
   virtual absl::StatusOr<Grade> GradeOne(const Prompt& prompt,
-                                         std::string_view completion,
+                                         const Completion& completion,
                                          absl::Time deadline) const = 0;
 };
+
+// Grades with the verdict's score. `extracted` and `reason` are cut to
+// kMaxShownBytes and made valid UTF-8.
+inline constexpr size_t kMaxShownBytes = 1024;
+Grade CorrectGrade(std::string_view extracted);
+Grade WrongGrade(std::string_view extracted, std::string_view reason);
+Grade FormatErrorGrade(std::string_view reason);
+
+// `text` without whitespace (as in C's isspace) at both ends.
+std::string_view Trimmed(std::string_view text);
 
 }  // namespace cohort

@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <atomic>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "proto/flags.h"
+#include "proto/rows.h"
+#include "proto/status.h"
+#include "rewards/grade_rows.h"
+#include "rewards/graders.h"
+#include "rewards/math_grader.h"
+#include "rewards/verbs.h"
+
+namespace cohort {
+namespace {
+
+struct GradeFlags {
+  std::string input;
+  std::string output;
+  int workers = 2;
+};
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+absl::Status WriteOutput(const std::string& path, const std::string& content) {
+  if (path != "-") return WriteFileAtomically(path, content);
+  std::cout << content << std::flush;
+  if (!std::cout) return absl::DataLossError("cannot write standard output");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<GradeRow>> ReadRows(const std::string& path) {
+  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(path));
+  std::vector<GradeRow> rows;
+  int64_t line_number = 0;
+  for (const absl::string_view line : absl::StrSplit(content, '\n')) {
+    ++line_number;
+    if (Trimmed({line.data(), line.size()}).empty()) continue;
+    const std::string place = absl::StrCat(path, ":", line_number);
+    absl::StatusOr<GradeRow> row =
+        ParseGradeRow({line.data(), line.size()}, place);
+    if (!row.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, ": ", row.status().message()));
+    }
+    rows.push_back(*std::move(row));
+  }
+  return rows;
+}
+
+absl::StatusOr<Grade> GradeSound(const GraderMap& graders,
+                                 const GradeRow& row) {
+  COHORT_ASSIGN_OR_RETURN(const Grader* const grader,
+                          GraderFor(graders, row.prompt));
+  if (row.answer_pair && row.prompt.verifier() == "math") {
+    return GradeAnswerPair(row.prompt.answer(), row.completion);
+  }
+  return GradeCompletion(*grader, row.prompt,
+                         {.text = row.completion, .finished = row.finished},
+                         absl::InfiniteFuture());
+}
+
+Grade GradeRowOf(const GraderMap& graders, const GradeRow& row) {
+  const absl::StatusOr<Grade> grade =
+      row.flaw.empty() ? GradeSound(graders, row)
+                       : absl::InvalidArgumentError(row.flaw);
+  if (grade.ok()) return *grade;
+  Grade failed;
+  failed.set_verdict(VERDICT_GRADER_ERROR);
+  failed.set_reason(std::string(grade.status().message()));
+  return failed;
+}
+
+// One line per row, in the order of the rows.
+std::string GradeRows(const std::vector<GradeRow>& rows, int workers) {
+  const GraderMap graders = MakeGraders();
+  std::vector<std::string> lines(rows.size());
+  std::atomic<size_t> next = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < workers; ++i) {
+      threads.emplace_back([&] {
+        for (size_t r = next++; r < rows.size(); r = next++) {
+          lines[r] = PrintGrade(rows[r], GradeRowOf(graders, rows[r])) + "\n";
+        }
+      });
+    }
+  }
+  std::string content;
+  for (const std::string& line : lines) content += line;
+  return content;
+}
+
+absl::Status GradeFile(const GradeFlags& flags) {
+  COHORT_ASSIGN_OR_RETURN(const std::vector<GradeRow> rows,
+                          ReadRows(flags.input));
+  return WriteOutput(flags.output, GradeRows(rows, flags.workers));
+}
+
+}  // namespace
+
+int GradeVerb(const std::vector<std::string>& args) {
+  GradeFlags flags;
+  FlagParser parser("grade",
+                    "Grades rows {id, verifier, completion, answer, ...} to "
+                    "{id, verdict, score, extracted, reason, cpu_ms}, in input "
+                    "order.");
+  parser.Required("input", &flags.input, "FILE", "JSONL; - is standard input");
+  parser.Required("output", &flags.output, "FILE",
+                  "JSONL; - is standard output");
+  parser.Flag("workers", &flags.workers, "N", "grading threads");
+  if (const std::optional<int> exit = parser.Parse(args)) return *exit;
+  if (flags.workers < 1 || flags.workers > 1024) {
+    return WrongCall("grade", "flag --workers must be 1 to 1024");
+  }
+  return ExitCode(GradeFile(flags));
+}
+
+}  // namespace cohort
