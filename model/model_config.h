@@ -6,26 +6,32 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/moe.h"
+#include "model/router_settings.h"
 
 namespace cohort {
 
-// YaRN (arXiv:2309.00071) as DeepSeek-V2/V3 use it. factor 1: plain RoPE.
+// YaRN (arXiv:2309.00071) as transformers applies it to DeepSeek-V3. factor 1:
+// plain RoPE.
 struct RopeConfig {
   double theta = 10000;
   double factor = 1;
   double beta_fast = 32;
   double beta_slow = 1;
-  double mscale = 1;
+  double mscale = 0;          // 0: absent.
   double mscale_all_dim = 0;  // 0: absent, the softmax scale is untouched.
   int64_t original_max_position_embeddings = 0;
   bool interleave = true;  // Pairs (2i, 2i+1); false: halves (i, i + P/2).
+
+  // Factor on cosines and sines.
+  double Amplitude() const;
+  // Factor on the softmax scale.
+  double SoftmaxFactor() const;
 };
 
 // Names follow config.json. Sizes are checked: positive, divisible where they
 // must be, and products that fit memory arithmetic.
 struct ModelConfig {
-  std::string model_type;  // "deepseek_v3".
+  std::string model_type;             // "deepseek_v3".
   int64_t vocab_size = 0;             // V
   int64_t hidden_size = 0;            // D
   int64_t intermediate_size = 0;      // Dense layers.
