@@ -1,0 +1,123 @@
+#include "learner/grpo_loss.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "proto/status.h"
+
+namespace cohort {
+namespace {
+
+at::Tensor BoundedExp(const at::Tensor& log_ratio) {
+  return log_ratio.clamp_max(kLogRatioLimit).exp();
+}
+
+at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
+                      KlEstimator estimator) {
+  const at::Tensor gap = tokens.ref_logprobs - tokens.logprobs;  // [M]
+  switch (estimator) {
+    case KlEstimator::kK1:
+      return -gap;
+    case KlEstimator::kK2:
+      return gap.square() / 2;
+    case KlEstimator::kK3:
+      return BoundedExp(gap) - gap - 1;
+    case KlEstimator::kK3Unbiased:
+      return ratio * (BoundedExp(gap) - gap - 1);
+  }
+  return {};
+}
+
+}  // namespace
+
+absl::StatusOr<Aggregation> ParseAggregation(std::string_view name) {
+  if (name == "sequence_mean") return Aggregation::kSequenceMean;
+  if (name == "token_mean") return Aggregation::kTokenMean;
+  if (name == "constant") return Aggregation::kConstant;
+  return absl::InvalidArgumentError(
+      absl::StrCat("aggregation '", std::string(name),
+                   "': must be sequence_mean, token_mean or constant"));
+}
+
+absl::StatusOr<KlEstimator> ParseKlEstimator(std::string_view name) {
+  if (name == "k1") return KlEstimator::kK1;
+  if (name == "k2") return KlEstimator::kK2;
+  if (name == "k3") return KlEstimator::kK3;
+  if (name == "k3_unbiased") return KlEstimator::kK3Unbiased;
+  return absl::InvalidArgumentError(
+      absl::StrCat("KL estimator '", std::string(name),
+                   "': must be k1, k2, k3 or k3_unbiased"));
+}
+
+absl::StatusOr<LossSettings> LossSettingsOf(const LearnerConfig& config) {
+  LossSettings settings;
+  COHORT_ASSIGN_OR_RETURN(settings.aggregation,
+                          ParseAggregation(config.aggregation));
+  COHORT_ASSIGN_OR_RETURN(settings.kl, ParseKlEstimator(config.kl_estimator));
+  settings.loss_constant = config.loss_constant;
+  settings.clip_low = config.clip_low;
+  settings.clip_high = config.clip_high;
+  settings.dual_clip = config.dual_clip;
+  settings.kl_weight = config.kl_weight;
+  return settings;
+}
+
+TokenTerms GrpoTerms(const LossTokens& tokens, const LossSettings& settings) {
+  const at::Tensor& advantages = tokens.advantages;  // [M]
+  const at::Tensor ratio =
+      BoundedExp(tokens.logprobs - tokens.sampler_logprobs);
+  const at::Tensor clipped =
+      ratio.clamp(1 - settings.clip_low, 1 + settings.clip_high);
+  const at::Tensor bounded =
+      settings.dual_clip > 0 ? ratio.clamp_max(settings.dual_clip) : ratio;
+
+  TokenTerms terms;
+  terms.ratio = ratio;
+  terms.policy = -at::minimum(bounded * advantages, clipped * advantages);
+  if (tokens.ref_logprobs.defined()) {
+    terms.kl = EstimateKl(tokens, ratio, settings.kl);
+  }
+  terms.clipped = ((ratio < 1 - settings.clip_low) & (advantages < 0)) |
+                  ((ratio > 1 + settings.clip_high) & (advantages > 0));
+  return terms;
+}
+
+int64_t LossCounts::tokens() const {
+  return std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+}
+
+at::Tensor TokenWeights(const LossCounts& counts,
+                        const LossSettings& settings) {
+  const double trajectories = static_cast<double>(counts.lengths.size());
+  const double all = static_cast<double>(std::max<int64_t>(counts.tokens(), 1));
+  std::vector<double> weights;
+  for (const int64_t length : counts.lengths) {
+    const double own = static_cast<double>(std::max<int64_t>(length, 1));
+    switch (settings.aggregation) {
+      case Aggregation::kSequenceMean:
+        weights.push_back(1 / (trajectories * own));
+        break;
+      case Aggregation::kTokenMean:
+        weights.push_back(1 / all);
+        break;
+      case Aggregation::kConstant:
+        weights.push_back(1 / (trajectories * settings.loss_constant));
+        break;
+    }
+  }
+  return torch::tensor(weights, at::kDouble);
+}
+
+at::Tensor GrpoLoss(const TokenTerms& terms, const at::Tensor& weights,
+                    const LossSettings& settings) {
+  if (!terms.kl.defined() || settings.kl_weight == 0) {
+    return (terms.policy * weights).sum();
+  }
+  return ((terms.policy + settings.kl_weight * terms.kl) * weights).sum();
+}
+
+}  // namespace cohort
