@@ -32,6 +32,8 @@ struct RunConfig {
   int checkpoint_every = 10;
   // Newest checkpoints kept, beside the best one.
   int keep_checkpoints = 2;
+
+  friend bool operator==(const RunConfig&, const RunConfig&) = default;
 };
 
 struct ModelSection {
@@ -45,6 +47,8 @@ struct ModelSection {
   std::string init;
   // Standard deviation of new embeddings under init: fan_in.
   double embedding_std = 0.5;
+
+  friend bool operator==(const ModelSection&, const ModelSection&) = default;
 };
 
 struct RolloutConfig {
@@ -70,6 +74,8 @@ struct RolloutConfig {
   int block_tokens = 16;
   // A group not delivered in this time is given to another worker.
   absl::Duration lease_timeout = absl::Minutes(10);
+
+  friend bool operator==(const RolloutConfig&, const RolloutConfig&) = default;
 };
 
 struct RewardsConfig {
@@ -86,6 +92,8 @@ struct RewardsConfig {
   absl::Duration timeout = absl::Minutes(2);
   // Grading threads of the reward server.
   int workers = 2;
+
+  friend bool operator==(const RewardsConfig&, const RewardsConfig&) = default;
 };
 
 // One file of prompts. In YAML also just the file's name.
@@ -100,6 +108,9 @@ struct PromptSetConfig {
   int max_prompt_tokens = 0;
   // Share of this file in a mix.
   double weight = 1.0;
+
+  friend bool operator==(const PromptSetConfig&,
+                         const PromptSetConfig&) = default;
 };
 
 struct LearnerConfig {
@@ -180,6 +191,8 @@ struct LearnerConfig {
   int threads = 0;
   // Steps whose groups stay in the store with their tokens; 0: all.
   int keep_groups_steps = 0;
+
+  friend bool operator==(const LearnerConfig&, const LearnerConfig&) = default;
 };
 
 // One stage: its kind, and every section as it is in force there.
@@ -194,6 +207,8 @@ struct StageConfig {
   RolloutConfig rollout;
   RewardsConfig rewards;
   LearnerConfig learner;
+
+  friend bool operator==(const StageConfig&, const StageConfig&) = default;
 };
 
 struct Config {
@@ -203,11 +218,14 @@ struct Config {
   RolloutConfig rollout;
   RewardsConfig rewards;
   LearnerConfig learner;
+
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 // Reads `path`, applies `overrides` ("learner.learning_rate=1e-4",
-// "stages.1.steps=20") and checks every value. A stage's sections start as the
-// top-level ones and take what the stage states.
+// "stages.1.steps=20") in order and checks every value. A stage's sections
+// start as the top-level ones and take what the stage states. An override has
+// the last word: one of a top-level section holds in every stage.
 //   kNotFound         no such file
 //   kInvalidArgument  "<file>:<line>: unknown key 'lr' in learner; nearest is
 //                     'learning_rate'", a wrong type, an impossible value
@@ -219,6 +237,10 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
                                    const std::string& name,
                                    const std::vector<std::string>& overrides);
 
+// What a learner needs beside valid values: a checkpoint, and for every stage
+// what it learns from.
+absl::Status CheckTrainable(const Config& config);
+
 // The resolved whole as YAML: reading it gives `config` again.
 std::string PrintConfig(const Config& config);
 
@@ -226,8 +248,8 @@ std::string PrintConfig(const Config& config);
 std::string PrintRollout(const RolloutConfig& rollout);
 absl::StatusOr<RolloutConfig> ParseRollout(const std::string& yaml);
 
-// Every key with its default, "learner.learning_rate 1e-06", one per line in
-// the order of the structs.
+// Every key with its default, "learner.learning_rate 1.0e-06", one per line;
+// N stands for the place in a list.
 std::string ListConfigKeys();
 
 }  // namespace cohort
