@@ -183,7 +183,7 @@ absl::StatusOr<std::string> Inspect(const InspectFlags& flags) {
   }
   std::stable_sort(
       found.begin(), found.end(),
-      [&key](const Shown& a, const Shown& b) { return key(a) > key(b); });
+      [](const Shown& a, const Shown& b) { return a.key > b.key; });
   const size_t count = std::min(found.size(), static_cast<size_t>(flags.limit));
   std::string text;
   for (size_t i = 0; i < count; ++i) {

@@ -175,12 +175,13 @@ void LeaseBook::PutBack(Entry* entry) {
 }
 
 int64_t LeaseBook::Undelivered(absl::Span<const std::string> group_ids) const {
-  return std::count_if(group_ids.begin(), group_ids.end(),
-                       [this](const std::string& id) {
-                         const auto entry = entries_.find(id);
-                         COHORT_CHECK(entry != entries_.end());
-                         return entry->second.state != State::kDelivered;
-                       });
+  int64_t undelivered = 0;
+  for (const std::string& id : group_ids) {
+    const auto entry = entries_.find(id);
+    COHORT_CHECK(entry != entries_.end());
+    undelivered += entry->second.state == State::kDelivered ? 0 : 1;
+  }
+  return undelivered;
 }
 
 }  // namespace cohort
