@@ -14,14 +14,12 @@
 
 #include "absl/status/statusor.h"
 #include "model/kv_cache.h"
+#include "model/mla.h"
 #include "model/model_config.h"
+#include "model/rope.h"
+#include "model/weights.h"
 
 namespace cohort {
-
-struct NamedTensor {
-  std::string name;
-  at::Tensor tensor;
-};
 
 // Sequences laid end to end; sequence s is rows [offsets[s], offsets[s + 1]).
 struct PackedTokens {
@@ -31,11 +29,11 @@ struct PackedTokens {
 };
 
 // Lays `sequences` end to end, positions from 0, on `device`.
-PackedTokens PackSequences(
-    const std::vector<std::vector<int32_t>>& sequences, at::Device device);
+PackedTokens PackSequences(const std::vector<std::vector<int32_t>>& sequences,
+                           at::Device device);
 
 struct ForwardResult {
-  at::Tensor hidden;               // [N, D], after the final norm; has the graph
+  at::Tensor hidden;  // [N, D], after the final norm; has the graph
   std::vector<at::Tensor> routes;  // per MoE layer [N, K] int64, ascending
 };
 
@@ -45,64 +43,86 @@ struct SampleResult {
 };
 
 // Single-threaded. Tensor arithmetic inside uses at::get_num_threads() threads;
-// no result depends on their number.
+// no result depends on their number. What meets a tensor of the wrong shape
+// throws c10::Error (model/guard.h).
 class Transformer {
  public:
   // Uninitialised weights of `dtype` on `device`. The router's gate and bias,
   // and log-probabilities, are float32 always.
+  //   kResourceExhausted  the weights do not fit the device's memory
   static absl::StatusOr<std::unique_ptr<Transformer>> Create(
       const ModelConfig& config, at::ScalarType dtype, at::Device device);
-  virtual ~Transformer() = default;
+  ~Transformer();
 
   // New weights. `init`: "fan_in" or "normal" (configs/config.h). The same bits
   // for the same seed on every machine.
-  virtual void Initialise(const std::string& init, double embedding_std,
-                          uint64_t seed) = 0;
+  void Initialise(const std::string& init, double embedding_std, uint64_t seed);
 
-  virtual const ModelConfig& config() const = 0;
-  virtual at::Device device() const = 0;
+  const ModelConfig& config() const { return config_; }
+  at::Device device() const;
 
   // The weights under Hugging Face names, sorted as transformers lists them:
   // views that alias this model's storage, so that writing to them sets it. The
   // correction bias is among them; a tied head is not.
-  virtual std::vector<NamedTensor> HfTensors() const = 0;
+  std::vector<NamedTensor> HfTensors() const;
 
-  // What an optimizer updates: leaf tensors, experts stacked. Excludes the
-  // correction bias. SetTrainable turns requires_grad on or off for all.
-  virtual std::vector<NamedTensor> Parameters() const = 0;
-  virtual void SetTrainable(bool trainable) = 0;
+  // What an optimizer updates: leaf tensors, matrices that read the same input
+  // stacked. Excludes the correction bias. SetTrainable turns requires_grad on
+  // or off for all.
+  std::vector<NamedTensor> Parameters() const;
+  void SetTrainable(bool trainable);
 
   // Correction bias of each MoE layer, [E] float32 (aliases).
-  virtual std::vector<at::Tensor> CorrectionBiases() const = 0;
+  std::vector<at::Tensor> CorrectionBiases() const;
 
   // The output head, [V, D]: the embedding where they are tied.
-  virtual const at::Tensor& Head() const = 0;
+  const at::Tensor& Head() const { return weights_.head; }
 
   // All tokens at once, full heads; differentiable where grad mode is on.
   // `forced_routes`, one [N, K] int64 per MoE layer, replaces the router's
   // choice.
-  virtual ForwardResult Forward(
+  ForwardResult Forward(
       const PackedTokens& batch,
-      const std::vector<at::Tensor>* forced_routes = nullptr) const = 0;
+      const std::vector<at::Tensor>* forced_routes = nullptr) const;
 
   // Runs whole prompts and writes their latents to `cache`; slots [N] int64:
-  // where each token goes, block * block_tokens + place in the block. Logits are
-  // those of each sequence's last token.
-  virtual SampleResult Prefill(const PackedTokens& batch,
-                               const at::Tensor& slots,
-                               LatentCache* cache) const = 0;
+  // where each token goes, block * block_tokens + place in the block. Logits
+  // are those of each sequence's last token. Requires no empty sequence.
+  SampleResult Prefill(const PackedTokens& batch, const at::Tensor& slots,
+                       LatentCache* cache) const;
 
   // One new token per sequence, absorbed form over the cache.
   //   tokens, positions: [B] int64; block_tables: [B, max_blocks] int32, which
   //   already covers the new token's place
-  virtual SampleResult Decode(const at::Tensor& tokens,
-                              const at::Tensor& positions,
-                              const at::Tensor& block_tables,
-                              LatentCache* cache) const = 0;
+  SampleResult Decode(const at::Tensor& tokens, const at::Tensor& positions,
+                      const at::Tensor& block_tables, LatentCache* cache) const;
 
   // To be called after weights were written: drops what was derived from them
   // (packed or absorbed copies used in decoding).
-  virtual void WeightsChanged() = 0;
+  void WeightsChanged();
+
+ private:
+  // Where a run over packed rows writes its latents.
+  struct CacheTarget {
+    const at::Tensor& slots;
+    LatentCache* cache;
+  };
+
+  Transformer(const ModelConfig& config, at::ScalarType dtype,
+              at::Device device);
+  ForwardResult RunLayers(const PackedTokens& batch,
+                          const std::vector<at::Tensor>* forced_routes,
+                          const CacheTarget* target) const;
+  at::Tensor FeedForward(const LayerWeights& layer, const at::Tensor& x,
+                         const at::Tensor* forced,
+                         std::vector<at::Tensor>* routes) const;
+  at::Tensor Logits(const at::Tensor& hidden) const;
+  RowFacts FactsOf(const at::Tensor& positions) const;
+
+  const ModelConfig config_;
+  ModelWeights weights_;
+  RopeTables rope_;
+  mutable std::vector<AbsorbedWeights> absorbed_;  // Empty until decoding.
 };
 
 }  // namespace cohort

@@ -1,0 +1,53 @@
+// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1) on
+// packed rows: full heads for training and prefill, the absorbed form over the
+// latent cache for decoding. The cache holds a row's rotated key with its pairs
+// in the checkpoint's places.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model_config.h"
+#include "model/weights.h"
+
+namespace cohort {
+
+// Facts about the N rows that all layers share.
+struct RowFacts {
+  at::Tensor cos;  // [N, P / 2], of each row's position
+  at::Tensor sin;
+};
+
+// Full heads, causal inside each sequence; differentiable.
+//   x: [N, D], normalised
+//   latents: where to put what the cache stores, [N, R + P]; may be null
+// Returns [N, D].
+at::Tensor MlaForward(const ModelConfig& config, const AttentionWeights& w,
+                      const at::Tensor& x, const RowFacts& rows,
+                      const std::vector<int64_t>& offsets, at::Tensor* latents);
+
+// kv_b split by head, for the absorbed form.
+struct AbsorbedWeights {
+  at::Tensor to_latent;    // [H, R, nope]: queries into the latent space
+  at::Tensor from_latent;  // [H, v, R]: attended latents to values
+};
+AbsorbedWeights Absorb(const ModelConfig& config, const at::Tensor& kv_b);
+
+// Where each of B new tokens goes and what it sees.
+struct DecodePlaces {
+  at::Tensor slots;         // [B] int64, block * block_tokens + place
+  at::Tensor block_tables;  // [B, max_blocks] int32
+  at::Tensor context;       // [B] int32, the new token included
+};
+
+// One new token per sequence; writes its row to `cache` first.
+//   x: [B, D], normalised; cache: [blocks, block_tokens, R + P]
+// Returns [B, D]. Not differentiable.
+at::Tensor MlaDecode(const ModelConfig& config, const AttentionWeights& w,
+                     const AbsorbedWeights& absorbed, const at::Tensor& x,
+                     const RowFacts& rows, const DecodePlaces& places,
+                     const at::Tensor& cache);
+
+}  // namespace cohort

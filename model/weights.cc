@@ -1,0 +1,213 @@
+#include "model/weights.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace cohort {
+namespace {
+
+// Where a layer's weights get their memory.
+struct Allocator {
+  at::ScalarType dtype;
+  at::Device device;
+
+  at::Tensor operator()(at::IntArrayRef shape) const {
+    return at::empty(shape, at::TensorOptions().dtype(dtype).device(device));
+  }
+  at::Tensor Float(at::IntArrayRef shape) const {
+    return at::empty(shape,
+                     at::TensorOptions().dtype(at::kFloat).device(device));
+  }
+};
+
+int64_t HeadWidth(const ModelConfig& c) {
+  return c.qk_nope_head_dim + c.qk_rope_head_dim;
+}
+
+// Rows of `inputs` that belong to the queries.
+int64_t QueryRows(const ModelConfig& c) {
+  return c.q_lora_rank > 0 ? c.q_lora_rank
+                           : c.num_attention_heads * HeadWidth(c);
+}
+
+AttentionWeights AllocateAttention(const ModelConfig& c,
+                                   const Allocator& memory) {
+  const int64_t d = c.hidden_size;
+  const int64_t heads = c.num_attention_heads;
+  AttentionWeights w;
+  w.inputs = memory({QueryRows(c) + c.kv_lora_rank + c.qk_rope_head_dim, d});
+  if (c.q_lora_rank > 0) {
+    w.q_norm = memory({c.q_lora_rank});
+    w.q_b = memory({heads * HeadWidth(c), c.q_lora_rank});
+  }
+  w.kv_norm = memory({c.kv_lora_rank});
+  w.kv_b =
+      memory({heads * (c.qk_nope_head_dim + c.v_head_dim), c.kv_lora_rank});
+  w.output = memory({d, heads * c.v_head_dim});
+  return w;
+}
+
+MlpWeights AllocateMlp(int64_t d, int64_t width, const Allocator& memory) {
+  return {.gate_up = memory({2 * width, d}), .down = memory({d, width})};
+}
+
+MoeWeights AllocateMoe(const ModelConfig& c, const Allocator& memory) {
+  const int64_t d = c.hidden_size;
+  const int64_t experts = c.n_routed_experts;
+  const int64_t width = c.moe_intermediate_size;
+  MoeWeights w;
+  w.gate = memory.Float({experts, d});
+  w.bias = memory.Float({experts});
+  w.gate_up = memory({experts, 2 * width, d});
+  w.down = memory({experts, d, width});
+  if (c.n_shared_experts > 0) {
+    w.shared = AllocateMlp(d, c.n_shared_experts * width, memory);
+  }
+  return w;
+}
+
+// Collects views under a prefix.
+class Views {
+ public:
+  void Add(const std::string& name, const at::Tensor& tensor) {
+    views_.push_back({name, tensor.detach()});
+  }
+
+  void AddMlp(const std::string& prefix, const at::Tensor& gate_up,
+              const at::Tensor& down) {
+    const at::Tensor both = gate_up.detach();
+    const int64_t width = both.size(0) / 2;
+    Add(prefix + "gate_proj.weight", both.narrow(0, 0, width));
+    Add(prefix + "up_proj.weight", both.narrow(0, width, width));
+    Add(prefix + "down_proj.weight", down);
+  }
+
+  void AddAttention(const ModelConfig& c, const std::string& prefix,
+                    const AttentionWeights& w) {
+    const int64_t rows = QueryRows(c);
+    const at::Tensor inputs = w.inputs.detach();
+    Add(prefix + (c.q_lora_rank > 0 ? "q_a_proj.weight" : "q_proj.weight"),
+        inputs.narrow(0, 0, rows));
+    Add(prefix + "kv_a_proj_with_mqa.weight",
+        inputs.narrow(0, rows, inputs.size(0) - rows));
+    if (c.q_lora_rank > 0) {
+      Add(prefix + "q_a_layernorm.weight", w.q_norm);
+      Add(prefix + "q_b_proj.weight", w.q_b);
+    }
+    Add(prefix + "kv_a_layernorm.weight", w.kv_norm);
+    Add(prefix + "kv_b_proj.weight", w.kv_b);
+    Add(prefix + "o_proj.weight", w.output);
+  }
+
+  void AddMoe(const std::string& prefix, const MoeWeights& w) {
+    Add(prefix + "gate.weight", w.gate);
+    Add(prefix + "gate.e_score_correction_bias", w.bias);
+    const at::Tensor gate_up = w.gate_up.detach();
+    const at::Tensor down = w.down.detach();
+    for (int64_t e = 0; e < gate_up.size(0); ++e) {
+      AddMlp(absl::StrCat(prefix, "experts.", e, "."), gate_up.select(0, e),
+             down.select(0, e));
+    }
+    if (w.shared.down.defined()) {
+      AddMlp(prefix + "shared_experts.", w.shared.gate_up, w.shared.down);
+    }
+  }
+
+  std::vector<NamedTensor> TakeSorted() {
+    std::sort(views_.begin(), views_.end(),
+              [](const NamedTensor& a, const NamedTensor& b) {
+                return a.name < b.name;
+              });
+    return std::move(views_);
+  }
+
+ private:
+  std::vector<NamedTensor> views_;
+};
+
+std::string LayerPrefix(size_t layer) {
+  return absl::StrCat("model.layers.", layer, ".");
+}
+
+}  // namespace
+
+ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
+                             at::Device device) {
+  const Allocator memory{dtype, device};
+  const int64_t d = config.hidden_size;
+  ModelWeights weights;
+  weights.embedding = memory({config.vocab_size, d});
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    LayerWeights layer;
+    layer.input_norm = memory({d});
+    layer.attention = AllocateAttention(config, memory);
+    layer.post_norm = memory({d});
+    if (config.IsMoe(i)) {
+      layer.moe = AllocateMoe(config, memory);
+    } else {
+      layer.mlp = AllocateMlp(d, config.intermediate_size, memory);
+    }
+    weights.layers.push_back(std::move(layer));
+  }
+  weights.norm = memory({d});
+  weights.head = config.tie_word_embeddings ? weights.embedding
+                                            : memory({config.vocab_size, d});
+  return weights;
+}
+
+std::vector<NamedTensor> HfViews(const ModelConfig& config,
+                                 const ModelWeights& weights) {
+  Views views;
+  views.Add("model.embed_tokens.weight", weights.embedding);
+  views.Add("model.norm.weight", weights.norm);
+  if (!config.tie_word_embeddings) views.Add("lm_head.weight", weights.head);
+  for (size_t i = 0; i < weights.layers.size(); ++i) {
+    const LayerWeights& layer = weights.layers[i];
+    const std::string prefix = LayerPrefix(i);
+    views.Add(prefix + "input_layernorm.weight", layer.input_norm);
+    views.Add(prefix + "post_attention_layernorm.weight", layer.post_norm);
+    views.AddAttention(config, prefix + "self_attn.", layer.attention);
+    if (layer.moe.gate.defined()) {
+      views.AddMoe(prefix + "mlp.", layer.moe);
+    } else {
+      views.AddMlp(prefix + "mlp.", layer.mlp.gate_up, layer.mlp.down);
+    }
+  }
+  return views.TakeSorted();
+}
+
+std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
+                                     const ModelWeights& weights) {
+  std::vector<NamedTensor> leaves;
+  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    if (tensor.defined()) leaves.push_back({name, tensor});
+  };
+  add("embed_tokens", weights.embedding);
+  for (size_t i = 0; i < weights.layers.size(); ++i) {
+    const LayerWeights& layer = weights.layers[i];
+    const std::string prefix = absl::StrCat("layers.", i, ".");
+    add(prefix + "input_norm", layer.input_norm);
+    add(prefix + "attention.inputs", layer.attention.inputs);
+    add(prefix + "attention.q_norm", layer.attention.q_norm);
+    add(prefix + "attention.q_b", layer.attention.q_b);
+    add(prefix + "attention.kv_norm", layer.attention.kv_norm);
+    add(prefix + "attention.kv_b", layer.attention.kv_b);
+    add(prefix + "attention.output", layer.attention.output);
+    add(prefix + "post_norm", layer.post_norm);
+    add(prefix + "mlp.gate_up", layer.mlp.gate_up);
+    add(prefix + "mlp.down", layer.mlp.down);
+    add(prefix + "moe.gate", layer.moe.gate);
+    add(prefix + "moe.experts.gate_up", layer.moe.gate_up);
+    add(prefix + "moe.experts.down", layer.moe.down);
+    add(prefix + "moe.shared.gate_up", layer.moe.shared.gate_up);
+    add(prefix + "moe.shared.down", layer.moe.shared.down);
+  }
+  add("norm", weights.norm);
+  if (!config.tie_word_embeddings) add("head", weights.head);
+  return leaves;
+}
+
+}  // namespace cohort

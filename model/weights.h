@@ -1,0 +1,79 @@
+// The weights of one model, in the layout that the arithmetic wants: matrices
+// that read the same input are stacked, experts too. Hugging Face's names are
+// views into it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "model/model_config.h"
+
+namespace cohort {
+
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+};
+
+// Dense or shared MLP of width I.
+struct MlpWeights {
+  at::Tensor gate_up;  // [2 I, D], the gate's rows first
+  at::Tensor down;     // [D, I]
+};
+
+struct AttentionWeights {
+  at::Tensor inputs;   // [Q + R + P, D]: q_a_proj (or q_proj), then kv_a_proj
+  at::Tensor q_norm;   // [q_lora_rank]; undefined without one
+  at::Tensor q_b;      // [H (nope + P), q_lora_rank]; undefined without one
+  at::Tensor kv_norm;  // [R]
+  at::Tensor kv_b;     // [H (nope + v), R]
+  at::Tensor output;   // [D, H v]
+};
+
+struct MoeWeights {
+  at::Tensor gate;     // [E, D] float32
+  at::Tensor bias;     // [E] float32, the correction bias: not trained
+  at::Tensor gate_up;  // [E, 2 I, D]
+  at::Tensor down;     // [E, D, I]
+  MlpWeights shared;   // Undefined without shared experts.
+};
+
+struct LayerWeights {
+  at::Tensor input_norm;  // [D]
+  AttentionWeights attention;
+  at::Tensor post_norm;  // [D]
+  MlpWeights mlp;        // Dense layers;
+  MoeWeights moe;        // the others.
+};
+
+struct ModelWeights {
+  at::Tensor embedding;  // [V, D]
+  std::vector<LayerWeights> layers;
+  at::Tensor norm;  // [D]
+  at::Tensor head;  // [V, D]; the embedding itself where they are tied
+};
+
+// Memory without values.
+ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
+                             at::Device device);
+
+// Under Hugging Face's names, sorted by name. Detached views.
+std::vector<NamedTensor> HfViews(const ModelConfig& config,
+                                 const ModelWeights& weights);
+
+// The tensors themselves, each once, the correction bias left out.
+std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
+                                     const ModelWeights& weights);
+
+// New values, the same bits for the same seed whatever machine and layout.
+//   "fan_in": embedding N(0, embedding_std^2); matrices N(0, 1 / fan_in), those
+//     that write to the residual stream at half that deviation
+//   "normal": N(0, initializer_range^2)
+// Norms are 1 and correction biases 0. Throws c10::Error for another `init`.
+void InitialiseWeights(const ModelConfig& config, const ModelWeights& weights,
+                       const std::string& init, double embedding_std,
+                       uint64_t seed);
+
+}  // namespace cohort
