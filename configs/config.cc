@@ -1,18 +1,17 @@
 #include "configs/config.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "configs/config_checks.h"
 #include "configs/config_fields.h"
 #include "configs/config_reader.h"
 #include "configs/config_text.h"
@@ -87,121 +86,6 @@ void NameStages(std::vector<StageConfig>* stages) {
   }
 }
 
-// ---- What one field alone does not show.
-
-// The text of a config, for errors about it.
-class StageText {
- public:
-  StageText(const YamlNode& root, size_t index)
-      : root_(root),
-        stage_(root.Find("stages")->children[index]),
-        path_(absl::StrCat("stages.", index)) {}
-
-  // An error about a key of the stage, "steps" or "rollout.group_size", where
-  // it was stated last.
-  absl::Status Error(const std::string& key, absl::string_view what) const {
-    const std::vector<std::string> parts = absl::StrSplit(key, '.');
-    if (const YamlNode* const own = FindPath(stage_, parts)) {
-      return Make(own->where, absl::StrCat(path_, ".", key), what);
-    }
-    if (const YamlNode* const shared = FindPath(root_, parts)) {
-      return Make(shared->where, key, what);
-    }
-    return Make(stage_.where, absl::StrCat(path_, ".", key), what);
-  }
-
- private:
-  static const YamlNode* FindPath(const YamlNode& from,
-                                  const std::vector<std::string>& parts) {
-    const YamlNode* node = &from;
-    for (const std::string& part : parts) {
-      node = node == nullptr ? nullptr : node->Find(part);
-    }
-    return node;
-  }
-
-  static absl::Status Make(const std::string& where, const std::string& key,
-                           absl::string_view what) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": ", key, " ", what));
-  }
-
-  const YamlNode& root_;
-  const YamlNode& stage_;
-  const std::string path_;
-};
-
-absl::Status CheckKind(const StageConfig& stage, const StageText& text) {
-  const std::set<std::string> built = {"sft", "rl"};
-  const std::set<std::string> planned = {"sample", "mix", "distill"};
-  if (stage.kind.empty()) return text.Error("kind", "is missing: sft or rl");
-  if (planned.contains(stage.kind)) {
-    return text.Error("kind", absl::StrCat(stage.kind, " is not built yet; ",
-                                           "there are sft and rl"));
-  }
-  if (!built.contains(stage.kind)) {
-    return text.Error(
-        "kind", absl::StrCat("must be one of sft, rl, is '", stage.kind, "'"));
-  }
-  return absl::OkStatus();
-}
-
-// Names stand in group ids, metrics and file names.
-bool IsName(absl::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' ||
-           c == '-' || c == '.';
-  });
-}
-
-absl::Status CheckStage(const StageConfig& stage, const StageText& text) {
-  COHORT_RETURN_IF_ERROR(CheckKind(stage, text));
-  if (!IsName(stage.name)) {
-    return text.Error("name", "must be of letters, digits, _, - and .");
-  }
-  if (stage.steps < 1) return text.Error("steps", "is missing");
-  const LearnerConfig& learner = stage.learner;
-  if (learner.dual_clip > 0 && learner.dual_clip <= 1) {
-    return text.Error("learner.dual_clip", "must be above 1, or 0 for none");
-  }
-  if (stage.kind != "rl") return absl::OkStatus();
-  if (stage.rollout.group_size < 2) {
-    return text.Error("rollout.group_size",
-                      "must be at least 2 in an rl stage: an advantage is "
-                      "relative to the rest of the group");
-  }
-  if (stage.rollout.temperature <= 0) {
-    return text.Error("rollout.temperature",
-                      "must be above 0 in an rl stage: greedy completions of "
-                      "one prompt are all the same");
-  }
-  if (learner.minibatches > learner.prompts_per_step) {
-    return text.Error(
-        "learner.minibatches",
-        absl::StrCat("must be at most prompts_per_step (",
-                     learner.prompts_per_step, "), is ", learner.minibatches));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckStages(const YamlNode& root, const std::string& name,
-                         const Config& config) {
-  if (config.stages.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": stages is missing or empty"));
-  }
-  std::set<std::string> names;
-  for (size_t i = 0; i < config.stages.size(); ++i) {
-    const StageText text(root, i);
-    COHORT_RETURN_IF_ERROR(CheckStage(config.stages[i], text));
-    if (!names.insert(config.stages[i].name).second) {
-      return text.Error("name", absl::StrCat("'", config.stages[i].name,
-                                             "' is taken by a stage before"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // ---- Printing.
 
 // The fields of `section` as lines, those left out that are the same in `base`.
@@ -260,22 +144,6 @@ absl::StatusOr<Config> LoadConfig(const std::string& path,
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path));
   }
   return ParseConfig(yaml.str(), path, overrides);
-}
-
-absl::Status CheckTrainable(const Config& config) {
-  if (config.model.checkpoint.empty()) {
-    return absl::InvalidArgumentError("model.checkpoint is missing");
-  }
-  for (size_t i = 0; i < config.stages.size(); ++i) {
-    const StageConfig& stage = config.stages[i];
-    const bool is_rl = stage.kind == "rl";
-    if (is_rl ? stage.learner.prompts.empty() : stage.learner.corpus.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "stages.", i, ".learner.", is_rl ? "prompts" : "corpus",
-          " is missing, which stage ", stage.name, " learns from"));
-    }
-  }
-  return absl::OkStatus();
 }
 
 std::string PrintConfig(const Config& config) {

@@ -32,8 +32,7 @@ struct RunConfig {
   int checkpoint_every = 10;
   // Newest checkpoints kept, beside the best one.
   int keep_checkpoints = 2;
-
-  friend bool operator==(const RunConfig&, const RunConfig&) = default;
+  bool operator==(const RunConfig&) const = default;
 };
 
 struct ModelSection {
@@ -47,8 +46,7 @@ struct ModelSection {
   std::string init;
   // Standard deviation of new embeddings under init: fan_in.
   double embedding_std = 0.5;
-
-  friend bool operator==(const ModelSection&, const ModelSection&) = default;
+  bool operator==(const ModelSection&) const = default;
 };
 
 struct RolloutConfig {
@@ -74,8 +72,7 @@ struct RolloutConfig {
   int block_tokens = 16;
   // A group not delivered in this time is given to another worker.
   absl::Duration lease_timeout = absl::Minutes(10);
-
-  friend bool operator==(const RolloutConfig&, const RolloutConfig&) = default;
+  bool operator==(const RolloutConfig&) const = default;
 };
 
 struct RewardsConfig {
@@ -92,8 +89,7 @@ struct RewardsConfig {
   absl::Duration timeout = absl::Minutes(2);
   // Grading threads of the reward server.
   int workers = 2;
-
-  friend bool operator==(const RewardsConfig&, const RewardsConfig&) = default;
+  bool operator==(const RewardsConfig&) const = default;
 };
 
 // One file of prompts. In YAML also just the file's name.
@@ -191,8 +187,7 @@ struct LearnerConfig {
   int threads = 0;
   // Steps whose groups stay in the store with their tokens; 0: all.
   int keep_groups_steps = 0;
-
-  friend bool operator==(const LearnerConfig&, const LearnerConfig&) = default;
+  bool operator==(const LearnerConfig&) const = default;
 };
 
 // One stage: its kind, and every section as it is in force there.
@@ -207,8 +202,7 @@ struct StageConfig {
   RolloutConfig rollout;
   RewardsConfig rewards;
   LearnerConfig learner;
-
-  friend bool operator==(const StageConfig&, const StageConfig&) = default;
+  bool operator==(const StageConfig&) const = default;
 };
 
 struct Config {
@@ -218,8 +212,7 @@ struct Config {
   RolloutConfig rollout;
   RewardsConfig rewards;
   LearnerConfig learner;
-
-  friend bool operator==(const Config&, const Config&) = default;
+  bool operator==(const Config&) const = default;
 };
 
 // Reads `path`, applies `overrides` ("learner.learning_rate=1e-4",

@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "configs/config_fields.h"
-#include "proto/flags.h"
+#include "configs/config_keys.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -157,59 +157,6 @@ absl::Status Read(const YamlNode& node, const std::string& path, const Limit&,
 
 // ---- Sections.
 
-template <typename Section>
-std::vector<std::string> Keys(Section section) {
-  std::vector<std::string> keys;
-  const auto list = [&keys](const char* key, const auto&, const Limit& = {}) {
-    keys.push_back(key);
-  };
-  Visit(list, section);
-  return keys;
-}
-
-// "learner.prompts" for "prompts"; empty where no section has such a key.
-std::string KeyElsewhere(const std::string& key) {
-  std::string found;
-  const Config config;
-  const auto search = [&](const char* name, const auto& section) {
-    for (const std::string& known : Keys(section)) {
-      if (known == key && found.empty()) found = Join(name, key);
-    }
-  };
-  VisitSections(search, config);
-  return found;
-}
-
-bool AreInitials(absl::string_view letters, absl::string_view name) {
-  std::string initials;
-  for (const absl::string_view word : absl::StrSplit(name, '_')) {
-    initials.push_back(word.empty() ? '_' : word.front());
-  }
-  return letters == initials;
-}
-
-bool IsSubsequence(absl::string_view letters, absl::string_view name) {
-  for (const char c : name) {
-    if (!letters.empty() && letters.front() == c) letters.remove_prefix(1);
-  }
-  return letters.empty();
-}
-
-// What the writer of `key` may have meant: lr is learning_rate, kl is
-// kl_weight; otherwise the key with the fewest changed letters.
-std::string NearestKey(const std::string& key,
-                       const std::vector<std::string>& known) {
-  if (const std::string elsewhere = KeyElsewhere(key); !elsewhere.empty()) {
-    return elsewhere;
-  }
-  std::vector<std::string> longer;
-  for (const std::string& candidate : known) {
-    if (AreInitials(key, candidate)) return candidate;
-    if (IsSubsequence(key, candidate)) longer.push_back(candidate);
-  }
-  return NearestName(key, longer.empty() ? known : longer);
-}
-
 // That `node` is a map, or nothing at all, of known keys.
 absl::Status CheckKeys(const YamlNode& node, const std::string& path,
                        const std::vector<std::string>& known) {
@@ -246,7 +193,7 @@ absl::Status ReadFields(const YamlNode& node, const std::string& path,
 template <typename Section>
 absl::Status ReadSection(const YamlNode& node, const std::string& path,
                          Section* section) {
-  COHORT_RETURN_IF_ERROR(CheckKeys(node, path, Keys(*section)));
+  COHORT_RETURN_IF_ERROR(CheckKeys(node, path, KeysOf(*section)));
   return ReadFields(node, path, section);
 }
 
@@ -283,7 +230,7 @@ absl::Status Read(const YamlNode& node, const std::string& path, const Limit&,
 
 absl::Status ReadStage(const YamlNode& node, const std::string& path,
                        StageConfig* stage) {
-  std::vector<std::string> keys = Keys(*stage);
+  std::vector<std::string> keys = KeysOf(*stage);
   const auto list = [&keys](const char* key, const auto&) {
     keys.push_back(key);
   };
