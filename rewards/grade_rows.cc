@@ -1,6 +1,7 @@
 #include "rewards/grade_rows.h"
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -121,8 +122,8 @@ absl::Status TakeGold(const Json& row, GradeRow* out) {
   }
   if (out->prompt.verifier().empty()) out->prompt.set_verifier("math");
   out->answer_pair = form == "answer_pair";
-  out->prompt.set_answer(form == "gold_text" ? std::string(FinalAnswer(gold))
-                                             : gold);
+  const auto marked = form == "gold_text" ? MarkedAnswer(gold) : std::nullopt;
+  out->prompt.set_answer(marked.has_value() ? std::string(*marked) : gold);
   return absl::OkStatus();
 }
 

@@ -1,6 +1,5 @@
 #include "rewards/math_grader.h"
 
-#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -28,14 +27,13 @@ Grade Compare(const Number& gold, std::string_view prediction) {
 
 }  // namespace
 
-std::string_view FinalAnswer(std::string_view text) {
-  text = AfterThinking(text);
-  for (const auto find : {LastBoxed, LastAnswerTag, LastHashes, LastNumber}) {
+std::optional<std::string_view> MarkedAnswer(std::string_view text) {
+  for (const auto find : {LastBoxed, LastAnswerTag, LastHashes}) {
     if (const auto found = find(text); found.has_value()) {
       return Trimmed(*found);
     }
   }
-  return {};
+  return std::nullopt;
 }
 
 absl::StatusOr<Grade> GradeAnswerPair(std::string_view gold,
@@ -54,9 +52,13 @@ absl::Status MathGrader::CheckPrompt(const Prompt& prompt) const {
 absl::StatusOr<Grade> MathGrader::GradeOne(const Prompt& prompt,
                                            const Completion& completion,
                                            absl::Time /*deadline*/) const {
-  const std::string_view answer = FinalAnswer(completion.text);
-  if (answer.empty()) return FormatErrorGrade("no final answer");
-  return GradeAnswerPair(prompt.answer(), answer);
+  const std::string_view text = AfterThinking(completion.text);
+  std::optional<std::string_view> answer = MarkedAnswer(text);
+  if (!answer.has_value()) answer = LastNumber(text);
+  if (!answer.has_value() || answer->empty()) {
+    return FormatErrorGrade("no final answer");
+  }
+  return GradeAnswerPair(prompt.answer(), *answer);
 }
 
 }  // namespace cohort

@@ -1,6 +1,7 @@
 // Whole numbers, decimals and simple fractions, compared exactly.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "rewards/grader.h"
@@ -22,7 +23,7 @@ class MathGrader : public Grader {
 absl::StatusOr<Grade> GradeAnswerPair(std::string_view gold,
                                       std::string_view prediction);
 
-// The final answer of `text` as MathGrader finds it; empty where it has none.
-std::string_view FinalAnswer(std::string_view text);
+// The answer that `text` marks: by a box, <answer> or "####". Empty if none.
+std::optional<std::string_view> MarkedAnswer(std::string_view text);
 
 }  // namespace cohort

@@ -1,0 +1,243 @@
+#include "rewards/rewards_service.h"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+#include "proto/rpc.h"
+#include "proto/rpc_server.h"
+#include "tests/testing/status_matchers.h"
+
+namespace cohort {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+GradeRequest ChainRequest(const std::string& answer,
+                          const std::vector<std::string>& completions) {
+  GradeRequest request;
+  request.mutable_prompt()->set_id("p7");
+  request.mutable_prompt()->set_verifier("chain");
+  request.mutable_prompt()->set_answer(answer);
+  for (const std::string& text : completions) request.add_completions(text);
+  return request;
+}
+
+class RewardsServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto server = RpcServer::Start("127.0.0.1:0", Rewards::service_full_name(),
+                                   &service_);
+    COHORT_ASSERT_OK(server);
+    server_ = *std::move(server);
+    channel_ = MakeChannel(server_->address());
+    stub_ = Rewards::NewStub(channel_);
+  }
+
+  absl::Status Call(const GradeRequest& request, GradeResponse* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(30));
+    return FromGrpcStatus(stub_->Grade(&context, request, response));
+  }
+
+  const GraderMap graders_ = MakeGraders();
+  RewardsService service_{&graders_, 2};
+  std::unique_ptr<RpcServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<Rewards::Stub> stub_;
+};
+
+TEST_F(RewardsServiceTest, GradesComeInTheOrderOfTheCompletions) {
+  GradeResponse response;
+  COHORT_ASSERT_OK(
+      Call(ChainRequest("4", {"[]{4}", "[]{5}", "no"}), &response));
+  ASSERT_EQ(response.grades_size(), 3);
+  EXPECT_EQ(response.grades(0).verdict(), VERDICT_CORRECT);
+  EXPECT_EQ(response.grades(0).score(), 1);
+  EXPECT_EQ(response.grades(1).verdict(), VERDICT_WRONG);
+  EXPECT_EQ(response.grades(1).extracted(), "5");
+  EXPECT_EQ(response.grades(2).verdict(), VERDICT_FORMAT_ERROR);
+}
+
+TEST_F(RewardsServiceTest, NoCompletionsAreNoGrades) {
+  GradeResponse response;
+  COHORT_ASSERT_OK(Call(ChainRequest("4", {}), &response));
+  EXPECT_EQ(response.grades_size(), 0);
+}
+
+TEST_F(RewardsServiceTest, OnlyFinishedCompletionsHaveTheAskedShape) {
+  GradeRequest request = ChainRequest("4", {"[]{4}", "[]{4}"});
+  request.mutable_prompt()->set_format("compact");
+  request.add_finished(true);
+  request.add_finished(false);
+  GradeResponse response;
+  COHORT_ASSERT_OK(Call(request, &response));
+  EXPECT_EQ(response.grades(0).format(), 1);
+  EXPECT_EQ(response.grades(1).format(), 0);
+  EXPECT_EQ(response.grades(1).score(), 1);
+}
+
+TEST_F(RewardsServiceTest, AFormatNeedsToKnowHowCompletionsEnded) {
+  GradeRequest request = ChainRequest("4", {"[]{4}", "[]{4}"});
+  request.mutable_prompt()->set_format("compact");
+  request.add_finished(true);
+  GradeResponse response;
+  EXPECT_THAT(Call(request, &response),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("prompt p7: 2 completions")));
+}
+
+// Sampling may stop in the middle of a character.
+TEST_F(RewardsServiceTest, AnyBytesCanBeGraded) {
+  GradeResponse response;
+  COHORT_ASSERT_OK(Call(
+      ChainRequest(
+          "4", {"\xff\xfe{4}", "{\xc3", std::string("\0{4}", 4), "{\xf0\x9f}"}),
+      &response));
+  EXPECT_EQ(response.grades(0).verdict(), VERDICT_CORRECT);
+  EXPECT_EQ(response.grades(1).verdict(), VERDICT_FORMAT_ERROR);
+  EXPECT_EQ(response.grades(2).verdict(), VERDICT_CORRECT);
+  EXPECT_EQ(response.grades(3).verdict(), VERDICT_WRONG);
+}
+
+TEST_F(RewardsServiceTest, AnUnknownVerifierIsNotFound) {
+  GradeRequest request = ChainRequest("4", {"x"});
+  request.mutable_prompt()->set_verifier("poetry");
+  GradeResponse response;
+  EXPECT_THAT(Call(request, &response),
+              StatusIs(absl::StatusCode::kNotFound,
+                       "prompt p7: no verifier 'poetry'; known: chain, "
+                       "countdown, exact, format, math"));
+}
+
+TEST_F(RewardsServiceTest, ALackingPromptIsAnInvalidArgument) {
+  GradeResponse response;
+  EXPECT_THAT(Call(ChainRequest("", {"x"}), &response),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "prompt p7: verifier chain: no answer"));
+}
+
+TEST_F(RewardsServiceTest, CheckPromptsNamesEachPromptThatCannotBeGraded) {
+  CheckPromptsRequest request;
+  *request.add_prompts() = ChainRequest("4", {}).prompt();
+  *request.add_prompts() = ChainRequest("", {}).prompt();
+  *request.add_prompts() = Prompt();
+  CheckPromptsResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->CheckPrompts(&context, request, &response).ok());
+  EXPECT_THAT(response.problems(),
+              ElementsAre("prompt p7: verifier chain: no answer",
+                          HasSubstr("no verifier ''; known: chain")));
+}
+
+TEST_F(RewardsServiceTest, APassedDeadlineGivesNoGrades) {
+  GradeResponse response;
+  EXPECT_THAT(service_.GradeAll(ChainRequest("4", {"[]{4}"}),
+                                absl::InfinitePast(), &response),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("p7")));
+  EXPECT_EQ(response.grades_size(), 0);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() -
+                       std::chrono::seconds(1));
+  EXPECT_EQ(stub_->Grade(&context, ChainRequest("4", {"[]{4}"}), &response)
+                .error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_F(RewardsServiceTest, ManyCallsAtOnceGetTheirOwnGrades) {
+  constexpr int kCalls = 64;
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < kCalls; ++i) {
+      callers.emplace_back([&, i] {
+        const std::string answer = absl::StrCat(i);
+        GradeResponse response;
+        const absl::Status status =
+            Call(ChainRequest(answer, {absl::StrCat("[]{", i, "}"), "[]{x}"}),
+                 &response);
+        EXPECT_THAT(status, IsOk());
+        if (response.grades_size() == 2 &&
+            response.grades(0).extracted() == answer &&
+            response.grades(0).score() == 1 &&
+            response.grades(1).score() == 0) {
+          ++right;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(right, kCalls);
+}
+
+// grpc.health.v1.HealthCheckResponse is {1: status}, where 1 is SERVING; its
+// request is {1: service}.
+TEST_F(RewardsServiceTest, HealthSaysServing) {
+  for (const std::string service : {"", "cohort.Rewards"}) {
+    std::string request;
+    if (!service.empty()) {
+      request =
+          absl::StrCat("\n", std::string(1, char(service.size())), service);
+    }
+    const grpc::Slice slice(request);
+    const grpc::ByteBuffer input(&slice, 1);
+    grpc::GenericStub stub(channel_);
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    const auto call = stub.PrepareUnaryCall(
+        &context, "/grpc.health.v1.Health/Check", input, &queue);
+    call->StartCall();
+    grpc::ByteBuffer output;
+    grpc::Status status;
+    call->Finish(&output, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    grpc::Slice reply;
+    ASSERT_TRUE(output.DumpToSingleSlice(&reply).ok());
+    EXPECT_EQ(std::string(reply.begin(), reply.end()), "\x08\x01") << service;
+  }
+}
+
+// A port shared by two servers would split the calls between them unnoticed.
+TEST_F(RewardsServiceTest, APortInUseIsRefusedByName) {
+  RewardsService other(&graders_, 1);
+  EXPECT_THAT(
+      RpcServer::Start(server_->address(), Rewards::service_full_name(),
+                       &other),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->address())));
+}
+
+TEST_F(RewardsServiceTest, AfterStopCallsAreUnavailable) {
+  server_->Stop(absl::Seconds(1));
+  GradeResponse response;
+  EXPECT_THAT(Call(ChainRequest("4", {"[]{4}"}), &response),
+              StatusIs(absl::StatusCode::kUnavailable, testing::_));
+}
+
+TEST(ListenAddressTest, OnlyThisMachineMayBeListenedTo) {
+  for (const char* address :
+       {"127.0.0.1:0", "127.1.2.3:65535", "localhost:80", "[::1]:0"}) {
+    COHORT_EXPECT_OK(CheckListenAddress(address)) << address;
+  }
+  for (const char* address :
+       {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "127.0.0.1", ":1",
+        "", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
+        "127.0.0.1.example.org:1", "unix:/x:1"}) {
+    EXPECT_THAT(
+        CheckListenAddress(address),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(address)));
+  }
+}
+
+}  // namespace
+}  // namespace cohort
