@@ -19,6 +19,8 @@ namespace {
 constexpr absl::Duration kLongestWait = absl::Seconds(30);
 // How often a waiting call looks whether its peer is still there.
 constexpr absl::Duration kPeerCheck = absl::Milliseconds(200);
+// A worker whose stream broke may open another in this time.
+constexpr absl::Duration kReconnect = absl::Milliseconds(500);
 
 absl::Status CheckHash(std::string_view what, const std::string& theirs,
                        const std::string& ours) {
@@ -137,6 +139,8 @@ grpc::Status LearnerService::Join(grpc::ServerContext*,
     return ToGrpcStatus(status);
   }
   COHORT_LOG(INFO) << "worker joined worker=" << request->worker();
+  // Whatever is leased under this name was an earlier process's.
+  book_->ReleaseWorker(request->worker());
   *response = welcome_;
   return grpc::Status::OK;
 }
@@ -284,7 +288,12 @@ void LearnerService::OpenStream(const std::string& worker) {
 void LearnerService::CloseStream(const std::string& worker) {
   {
     absl::MutexLock lock(&mu_);
-    if (--streams_[worker] > 0) return;
+    int& open = streams_[worker];
+    const auto has_another = [&open] { return open > 1; };
+    if (!weights_->closed()) {
+      mu_.AwaitWithTimeout(absl::Condition(&has_another), kReconnect);
+    }
+    if (--open > 0) return;
     streams_.erase(worker);
   }
   book_->ReleaseWorker(worker);

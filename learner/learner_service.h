@@ -44,8 +44,8 @@ class LearnerService final : public Learner::Service {
   grpc::Status SubmitGroup(grpc::ServerContext* context,
                            const SubmitGroupRequest* request,
                            SubmitGroupResponse* response) override;
-  // Stands for the worker's connection: when the last of a worker's streams
-  // breaks, its leases are given to others.
+  // Stands for the worker's connection: when it breaks and no other is opened
+  // soon, the worker's leases are given to others.
   grpc::Status StreamWeights(grpc::ServerContext* context,
                              const StreamWeightsRequest* request,
                              grpc::ServerWriter<WeightShard>* writer) override;

@@ -239,6 +239,35 @@ TEST_F(LearnerServiceTest, KilledWorkerLosesNoPrompt) {
   EXPECT_EQ(again->leases(0).prompt().id(), "b");
 }
 
+// A worker that was started again under the old name, before anybody noticed
+// that the first had died.
+TEST_F(LearnerServiceTest, JoiningAnewFreesTheNamesOldLeases) {
+  Plan(MakeLease("a"));
+  COHORT_ASSERT_OK(LeaseAs("w0", 1));
+  JoinRequest request;
+  request.set_worker("w0");
+  JoinResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->Join(&context, request, &response).ok());
+  const auto again = LeaseAs("w0", 1);
+  COHORT_ASSERT_OK(again);
+  EXPECT_THAT(again->leases(), SizeIs(1));
+}
+
+// The byte tokenizer's completions may be cut inside a character, and graders
+// quote them.
+TEST_F(LearnerServiceTest, ACompletionNeedNotBeUtf8) {
+  Plan(MakeLease("a"));
+  Group group = MakeGroup(MakeLease("a"));
+  group.mutable_trajectories(0)->set_text("caf\xc3");
+  group.mutable_trajectories(0)->mutable_grade()->set_extracted("\xff");
+  ASSERT_THAT(Submit(group), IsOkAndHolds(false));
+  const std::vector<std::string> ids = {group.id()};
+  const auto groups = store_->Load(ids);
+  COHORT_ASSERT_OK(groups);
+  EXPECT_EQ(groups->front().trajectories(0).text(), "caf\xc3");
+}
+
 TEST_F(LearnerServiceTest, ASlowReaderSkipsVersions) {
   StreamWeightsRequest request;
   request.set_run_id("run1");
