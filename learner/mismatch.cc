@@ -27,6 +27,7 @@ void Mismatch::Add(const Mismatch& other) {
   tokens += other.tokens;
   route_flips += other.route_flips;
   kl_sum_nats += other.kl_sum_nats;
+  abs_diff_sum_nats += other.abs_diff_sum_nats;
   max_abs_diff_nats = std::max(max_abs_diff_nats, other.max_abs_diff_nats);
 }
 
@@ -56,6 +57,7 @@ Mismatch CompareWithSampler(const Microbatch& batch, const at::Tensor& logprobs,
       if (comparable && agree) {
         const double diff = double{learner[m]} - double{sampler[m]};
         ++result.tokens;
+        result.abs_diff_sum_nats += std::abs(diff);
         result.kl_sum_nats += std::exp(diff) - diff - 1;
         result.max_abs_diff_nats =
             std::max(result.max_abs_diff_nats, std::abs(diff));

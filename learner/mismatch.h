@@ -19,11 +19,16 @@ struct Mismatch {
   int64_t tokens = 0;       // Compared.
   int64_t route_flips = 0;  // Fed tokens whose experts differ in some layer.
   double kl_sum_nats = 0;   // k3 of sampler to learner.
+  double abs_diff_sum_nats = 0;
   double max_abs_diff_nats = 0;
 
   void Add(const Mismatch& other);
-  double kl_nats() const {
-    return tokens == 0 ? 0 : kl_sum_nats / double(tokens);
+  double kl_nats() const { return PerToken(kl_sum_nats); }
+  double mean_abs_diff_nats() const { return PerToken(abs_diff_sum_nats); }
+
+ private:
+  double PerToken(double sum) const {
+    return tokens == 0 ? 0 : sum / static_cast<double>(tokens);
   }
 };
 
