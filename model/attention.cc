@@ -1,12 +1,95 @@
 #include "model/attention.h"
 
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
 #include <algorithm>
 #include <limits>
 
+#include "model/kernels/attention.h"
+#include "model/kernels/mla_decode.h"
+#include "model/ops.h"
+
 namespace cohort {
 namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+AttentionParams ParamsOf(const at::Tensor& q, const at::Tensor& k,
+                         const at::Tensor& v,
+                         const std::vector<int64_t>& offsets, double scale) {
+  return {.sequences = static_cast<int64_t>(offsets.size()) - 1,
+          .heads = q.size(1),
+          .dq = q.size(2),
+          .dv = v.size(2),
+          .offsets = offsets.data(),
+          .q = ConstData(q),
+          .k = ConstData(k),
+          .v = ConstData(v),
+          .scale = static_cast<float>(scale),
+          .threads = at::get_num_threads()};
+}
+
+class PackedAttentionFunction
+    : public torch::autograd::Function<PackedAttentionFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q,
+                            const at::Tensor& k, const at::Tensor& v,
+                            const std::vector<int64_t>& offsets, double scale) {
+    at::Tensor out = at::empty(v.sizes(), v.options());
+    at::Tensor log_sum = at::empty({v.size(0), v.size(1)}, v.options());
+    AttentionForward(ParamsOf(q, k, v, offsets, scale), Data(out),
+                     Data(log_sum));
+    context->save_for_backward({q, k, v, out, log_sum});
+    context->saved_data["offsets"] = offsets;
+    context->saved_data["scale"] = scale;
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context,
+                                const variable_list& grads) {
+    const auto saved = context->get_saved_variables();
+    const std::vector<int64_t> offsets =
+        context->saved_data["offsets"].toIntVector();
+    const double scale = context->saved_data["scale"].toDouble();
+    const at::Tensor grad = grads[0].contiguous();
+    at::Tensor to_q = at::empty_like(saved[0]);
+    at::Tensor to_k = at::empty_like(saved[1]);
+    at::Tensor to_v = at::empty_like(saved[2]);
+    AttentionBackward(ParamsOf(saved[0], saved[1], saved[2], offsets, scale),
+                      {.out = ConstData(saved[3]),
+                       .log_sum = ConstData(saved[4]),
+                       .grad = ConstData(grad),
+                       .to_q = Data(to_q),
+                       .to_k = Data(to_k),
+                       .to_v = Data(to_v)});
+    return {to_q, to_k, to_v, {}, {}};
+  }
+};
+
+at::Tensor LatentAttentionCpu(const at::Tensor& q_latent,
+                              const at::Tensor& q_rope, const at::Tensor& cache,
+                              const at::Tensor& block_tables,
+                              const at::Tensor& context, double scale) {
+  at::Tensor out = at::empty(q_latent.sizes(), q_latent.options());
+  MlaDecode({.batch = q_latent.size(0),
+             .heads = q_latent.size(1),
+             .rank = q_latent.size(2),
+             .rope = q_rope.size(2),
+             .q_latent = ConstData(q_latent),
+             .q_rope = ConstData(q_rope),
+             .cache = ConstData(cache),
+             .block_tokens = cache.size(1),
+             .tables = block_tables.const_data_ptr<int32_t>(),
+             .table_row = block_tables.stride(0),
+             .context = context.const_data_ptr<int32_t>(),
+             .scale = static_cast<float>(scale),
+             .threads = at::get_num_threads()},
+            Data(out));
+  return out;
+}
 
 // Rows of packed sequences laid out as [S, longest]; places past a sequence's
 // end repeat row 0. Causal masking keeps them out of every real row.
@@ -43,6 +126,7 @@ at::Tensor PackedAttentionAten(const at::Tensor& q, const at::Tensor& k,
                                const at::Tensor& v,
                                const std::vector<int64_t>& offsets,
                                double scale) {
+  if (q.size(0) == 0) return at::zeros_like(v);
   const at::Tensor rows = PaddedRows(offsets, q.device());  // [S, T]
   const int64_t count = rows.size(0);
   const int64_t longest = rows.size(1);
@@ -102,7 +186,21 @@ at::Tensor PackedAttention(const at::Tensor& q, const at::Tensor& k,
                   offsets.back() == q.size(0) &&
                   std::is_sorted(offsets.begin(), offsets.end()),
               "PackedAttention: offsets must rise from 0 to ", q.size(0));
-  return PackedAttentionAten(q, k, v, offsets, scale);
+  TORCH_CHECK(scale > 0, "PackedAttention: scale ", scale);
+  if (q.size(0) == 0 || !RunsOnKernels(q)) {
+    return PackedAttentionAten(q, k, v, offsets, scale);
+  }
+  const at::Tensor dense_q = q.contiguous();
+  const at::Tensor dense_k = k.contiguous();
+  const at::Tensor dense_v = v.contiguous();
+  if (NeedsGraph(q, k) || NeedsGraph(v, v)) {
+    return PackedAttentionFunction::apply(dense_q, dense_k, dense_v, offsets,
+                                          scale);
+  }
+  at::Tensor out = at::empty(v.sizes(), v.options());
+  AttentionForward(ParamsOf(dense_q, dense_k, dense_v, offsets, scale),
+                   Data(out), nullptr);
+  return out;
 }
 
 at::Tensor LatentAttention(const at::Tensor& q_latent, const at::Tensor& q_rope,
@@ -118,8 +216,19 @@ at::Tensor LatentAttention(const at::Tensor& q_latent, const at::Tensor& q_rope,
                   context.size(0) == q_latent.size(0),
               "LatentAttention: block_tables ", block_tables.sizes(),
               ", context ", context.sizes());
-  return LatentAttentionAten(q_latent, q_rope, cache, block_tables, context,
-                             scale);
+  TORCH_CHECK(scale > 0, "LatentAttention: scale ", scale);
+  if (!RunsOnKernels(q_latent)) {
+    return LatentAttentionAten(q_latent, q_rope, cache, block_tables, context,
+                               scale);
+  }
+  TORCH_CHECK(cache.is_contiguous() && cache.scalar_type() == at::kFloat &&
+                  block_tables.stride(1) == 1 &&
+                  block_tables.scalar_type() == at::kInt &&
+                  context.is_contiguous() && context.scalar_type() == at::kInt,
+              "LatentAttention: float32 cache, int32 block_tables and context, "
+              "contiguous");
+  return LatentAttentionCpu(q_latent.contiguous(), q_rope.contiguous(), cache,
+                            block_tables, context, scale);
 }
 
 }  // namespace cohort

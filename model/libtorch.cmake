@@ -40,6 +40,12 @@ target_link_libraries(cohort_torch_pch PRIVATE
 # cohort_use_torch(target): LibTorch and its precompiled header.
 function(cohort_use_torch target)
   target_link_libraries(${target} PUBLIC cohort_torch PRIVATE cohort_warnings)
+  # Programs would be compiled with -fPIE, which does not fit the header.
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM cohort_torch_pch)
 endfunction()
 

@@ -16,11 +16,13 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Columns of one panel: two vectors. With kTileRows rows the sums fill most of
-// the registers (AVX-512: 24 of 32, AVX2: 12 of 16).
-constexpr int kTileRows = HWY_TARGET <= HWY_AVX3 ? 12 : 6;
-constexpr int64_t kBlockK = 512;  // b's panel stays in the first-level cache.
-constexpr int64_t kBlockM = 240;  // a's block stays in the second-level cache.
+// Sums held in registers by one tile: AVX-512 has 32, AVX2 16.
+constexpr int kMaxSums = HWY_TARGET <= HWY_AVX3 ? 24 : 12;
+constexpr int64_t kBlockK = 512;  // A panel of b stays in the caches.
+constexpr int64_t kBlockM = 240;  // So does a block of a.
+// Rows that lie a multiple of 4 KB apart share one set of the first-level
+// cache, which holds eight of them.
+constexpr int64_t kSetStride = 1024;
 
 // rows x (vectors * lanes) elements of c. `last`: lanes in use of the last
 // vector.
@@ -76,31 +78,38 @@ HWY_INLINE void Tile(D d, const float* HWY_RESTRICT a, int64_t a_row,
 template <int kVectors, bool kMasked, class D>
 HWY_INLINE void Panel(D d, const GemmParams& p, int64_t j, size_t last) {
   const float* const b = p.b + j;
+  const bool crowded = p.a_col == 1 && p.a_row % kSetStride == 0;
   int64_t i = 0;
   const auto rows = [&](auto count) HWY_ATTR {
     constexpr int kRows = decltype(count)::value;
-    for (; i + kRows <= p.m; i += kRows) {
-      Tile<kRows, kVectors, kMasked>(d, p.a + i * p.a_row, p.a_row, p.a_col, b,
-                                     p.b_row, p.k, p.c + i * p.c_row + j,
-                                     p.c_row, p.accumulate, last);
+    if constexpr (kRows * kVectors <= kMaxSums) {
+      for (; i + kRows <= p.m; i += kRows) {
+        Tile<kRows, kVectors, kMasked>(d, p.a + i * p.a_row, p.a_row, p.a_col,
+                                       b, p.b_row, p.k, p.c + i * p.c_row + j,
+                                       p.c_row, p.accumulate, last);
+      }
     }
   };
-  if constexpr (kVectors <= 2) {
-    rows(std::integral_constant<int, kTileRows>());
-    if constexpr (kTileRows > 6) rows(std::integral_constant<int, 6>());
-    rows(std::integral_constant<int, 4>());
-    rows(std::integral_constant<int, 2>());
-  }
+  if (!crowded) rows(std::integral_constant<int, 12>());
+  rows(std::integral_constant<int, 6>());
+  rows(std::integral_constant<int, 4>());
+  rows(std::integral_constant<int, 2>());
   rows(std::integral_constant<int, 1>());
 }
 
+// Panels as wide as leaves room for enough sums with the rows there are: four
+// to eight sums must be under way to hide the latency of one.
 template <class D>
 HWY_INLINE void Columns(D d, const GemmParams& p) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t j = 0;
-  // Few rows: more columns at a time, so that enough sums are under way.
-  if (p.m == 1) {
-    for (; j + 8 * lanes <= p.n; j += 8 * lanes) Panel<8, false>(d, p, j, 0);
+  if constexpr (kMaxSums >= 24) {
+    if (p.m < 4) {
+      for (; j + 8 * lanes <= p.n; j += 8 * lanes) Panel<8, false>(d, p, j, 0);
+    }
+    for (; j + 4 * lanes <= p.n; j += 4 * lanes) Panel<4, false>(d, p, j, 0);
+  } else if (p.m < 3) {
+    for (; j + 4 * lanes <= p.n; j += 4 * lanes) Panel<4, false>(d, p, j, 0);
   }
   for (; j + 2 * lanes <= p.n; j += 2 * lanes) Panel<2, false>(d, p, j, 0);
   for (; j + lanes <= p.n; j += lanes) Panel<1, false>(d, p, j, 0);
