@@ -2,19 +2,89 @@
 
 #include <arpa/inet.h>
 
+#include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "grpc/grpc.h"
 #include "grpc/support/log.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/support/server_interceptor.h"
 #include "proto/rpc.h"
 #include "proto/status.h"
 
 namespace cohort {
+
+// Counts the calls under way, health checks left out: their watchers stay for
+// as long as the server does.
+//
+// Thread-safe.
+class CallCounter {
+ public:
+  void Begin() {
+    absl::MutexLock lock(&mu_);
+    ++active_;
+  }
+  void End() {
+    absl::MutexLock lock(&mu_);
+    --active_;
+  }
+  void AwaitNone(absl::Time deadline) {
+    absl::MutexLock lock(&mu_);
+    mu_.AwaitWithDeadline(
+        absl::Condition(
+            +[](int* active) { return *active == 0; }, &active_),
+        deadline);
+  }
+
+ private:
+  absl::Mutex mu_;
+  int active_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
 namespace {
+
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+using grpc::experimental::ServerInterceptorFactoryInterface;
+using grpc::experimental::ServerRpcInfo;
+
+// gRPC makes one for each call and destroys it when the call has ended.
+class CountedCall : public Interceptor {
+ public:
+  explicit CountedCall(std::shared_ptr<CallCounter> calls)
+      : calls_(std::move(calls)) {
+    calls_->Begin();
+  }
+  ~CountedCall() override { calls_->End(); }
+  void Intercept(InterceptorBatchMethods* methods) override {
+    methods->Proceed();
+  }
+
+ private:
+  const std::shared_ptr<CallCounter> calls_;
+};
+
+class CountedCallFactory : public ServerInterceptorFactoryInterface {
+ public:
+  explicit CountedCallFactory(std::shared_ptr<CallCounter> calls)
+      : calls_(std::move(calls)) {}
+  Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
+    if (absl::StartsWith(info->method(), "/grpc.health.")) return nullptr;
+    return new CountedCall(calls_);
+  }
+
+ private:
+  const std::shared_ptr<CallCounter> calls_;
+};
 
 // "HOST:PORT" -> both; an IPv6 host keeps its brackets.
 bool SplitAddress(const std::string& address, std::string* host, int* port) {
@@ -85,6 +155,10 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
   builder.RegisterService(service);
 
   std::unique_ptr<RpcServer> started(new RpcServer());
+  started->calls_ = std::make_shared<CallCounter>();
+  std::vector<std::unique_ptr<ServerInterceptorFactoryInterface>> factories;
+  factories.push_back(std::make_unique<CountedCallFactory>(started->calls_));
+  builder.experimental().SetInterceptorCreators(std::move(factories));
   {
     const QuietGrpcLog quiet;
     started->server_ = builder.BuildAndStart();
@@ -105,7 +179,20 @@ RpcServer::~RpcServer() { Stop(absl::ZeroDuration()); }
 void RpcServer::Stop(absl::Duration patience) {
   if (server_ == nullptr) return;
   server_->GetHealthCheckService()->Shutdown();
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + patience));
+  const absl::Time deadline = absl::Now() + patience;
+  // Shutdown() asks the clients to hang up and waits until they have; one that
+  // makes no call does not listen for seconds. So they are cut off once no call
+  // is under way.
+  absl::Notification done;
+  std::jthread shutdown([&] {
+    server_->Shutdown(absl::ToChronoTime(deadline));
+    done.Notify();
+  });
+  calls_->AwaitNone(deadline);
+  // Again for a client that dialled before Shutdown() began.
+  while (!done.WaitForNotificationWithTimeout(absl::Milliseconds(5))) {
+    grpc_server_cancel_all_calls(server_->c_server());
+  }
   server_->Wait();
   server_.reset();
 }

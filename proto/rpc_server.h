@@ -17,6 +17,8 @@ namespace cohort {
 //   kInvalidArgument  it is not; the message names the address
 absl::Status CheckListenAddress(const std::string& address);
 
+class CallCounter;
+
 // A server that takes calls while it lives. Beside the service it answers
 // grpc.health.v1.Health, for "" and for the service's full name.
 class RpcServer {
@@ -35,13 +37,16 @@ class RpcServer {
   const std::string& address() const { return address_; }
 
   // Takes no new calls, lets those under way end for up to `patience`, then
-  // cancels them. Blocks until the last handler has returned.
+  // cancels them. Blocks until the last handler has returned; without calls
+  // under way that is at once, however many clients are connected.
   void Stop(absl::Duration patience);
 
  private:
   RpcServer() = default;
 
   std::string address_;
+  // Shared with gRPC, which tells it of calls for as long as any lives.
+  std::shared_ptr<CallCounter> calls_;
   std::unique_ptr<grpc::Server> server_;
 };
 
