@@ -1,0 +1,270 @@
+#include "model/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "model/safetensors.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_model.h"
+
+namespace cohort {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr char kMoon[] = "tests/data/parity/deepseek_v3_moon";
+
+std::unique_ptr<Transformer> EmptyTiny() {
+  auto model = Transformer::Create(TinyConfig(), at::kFloat, at::kCPU);
+  COHORT_EXPECT_OK(model);
+  return *std::move(model);
+}
+
+// A folder saved from a tiny model, after `change` to its tensors.
+struct Stored {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+};
+void WriteTiny(const TempDir& folder,
+               const std::function<void(std::vector<Stored>*)>& change) {
+  const auto model = MakeTinyModel();
+  std::vector<Stored> stored;
+  for (const NamedTensor& view : model->HfTensors()) {
+    const at::Tensor flat = view.tensor.contiguous();
+    stored.push_back({view.name,
+                      view.tensor.sizes().vec(),
+                      {flat.const_data_ptr<float>(),
+                       flat.const_data_ptr<float>() + flat.numel()}});
+  }
+  change(&stored);
+  std::vector<TensorToStore> tensors;
+  for (const Stored& s : stored) {
+    tensors.push_back({s.name, Dtype::kF32, s.shape, [&s] {
+                         return std::string_view(
+                             reinterpret_cast<const char*>(s.values.data()),
+                             4 * s.values.size());
+                       }});
+  }
+  COHORT_ASSERT_OK(WriteSafetensors(folder / "model.safetensors", tensors));
+}
+
+TEST(CheckpointTest, WhatIsSavedIsLoadedBitForBit) {
+  const TempDir folder;
+  const auto model = MakeTinyModel(3);
+  COHORT_ASSERT_OK(SaveFolder(*model, TinyConfigJson(), "", folder / "a"));
+  const auto config = LoadModelConfig(folder / "a");
+  COHORT_ASSERT_OK(config);
+  EXPECT_EQ(ModelHash(*config), ModelHash(TinyConfig()));
+  const auto loaded = EmptyTiny();
+  COHORT_ASSERT_OK(LoadWeights(folder / "a", loaded.get()));
+  const auto want = model->HfTensors();
+  const auto got = loaded->HfTensors();
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_TRUE(at::equal(got[i].tensor, want[i].tensor)) << want[i].name;
+  }
+}
+
+TEST(CheckpointTest, ASavedFolderCarriesTheTokenizerAndSaysFloat32) {
+  const TempDir folder;
+  folder.Write("tokenizer.json", "{}");
+  const auto config =
+      LoadModelConfig(std::string(kMoon) + "/bf16_sharded_release_style");
+  COHORT_ASSERT_OK(config);
+  auto model = Transformer::Create(*config, at::kFloat, at::kCPU);
+  COHORT_ASSERT_OK(model);
+  COHORT_ASSERT_OK(LoadWeights(
+      std::string(kMoon) + "/bf16_sharded_release_style", model->get()));
+  COHORT_ASSERT_OK(
+      SaveFolder(**model,
+                 TempDir::Read(std::string(kMoon) +
+                               "/bf16_sharded_release_style/config.json"),
+                 folder.path(), folder / "out"));
+  EXPECT_EQ(TempDir::Read(folder / "out/tokenizer.json"), "{}");
+  const auto saved =
+      nlohmann::json::parse(TempDir::Read(folder / "out/config.json"));
+  EXPECT_EQ(saved["torch_dtype"], "float32");
+  EXPECT_EQ(saved["aux_loss_alpha"], 0.001);  // What we do not read is kept.
+  const auto generation = nlohmann::json::parse(
+      TempDir::Read(folder / "out/generation_config.json"));
+  EXPECT_EQ(generation["eos_token_id"], 1);
+}
+
+TEST(CheckpointTest, MissingFoldersAndFilesAreNotFound) {
+  const TempDir folder;
+  EXPECT_THAT(LoadModelConfig(folder.path()),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/config.json")));
+  EXPECT_THAT(LoadWeights(folder.path(), EmptyTiny().get()),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr(folder.path()),
+                             HasSubstr("neither model.safetensors"))));
+}
+
+TEST(CheckpointTest, TruncatedAndForeignFilesAreNamed) {
+  const TempDir folder;
+  const auto model = MakeTinyModel();
+  COHORT_ASSERT_OK(SaveFolder(*model, TinyConfigJson(), "", folder.path()));
+  const std::string path = folder / "model.safetensors";
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 100);
+  EXPECT_THAT(LoadWeights(folder.path(), EmptyTiny().get()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(path), HasSubstr("truncated"))));
+  folder.Write("model.safetensors", "\x89PNG\r\n\x1a\n a picture");
+  EXPECT_THAT(LoadWeights(folder.path(), EmptyTiny().get()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(path), HasSubstr("not safetensors"))));
+}
+
+TEST(CheckpointTest, AllWrongTensorsAreListed) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>* stored) {
+    stored->at(0).name = "lm_tail.weight";
+    stored->at(1).shape = {48, 37};
+    stored->at(2).values[5] = std::numeric_limits<float>::quiet_NaN();
+  });
+  EXPECT_THAT(
+      LoadWeights(folder.path(), EmptyTiny().get()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("missing: lm_head.weight"),
+                     HasSubstr("unexpected: lm_tail.weight"),
+                     HasSubstr("wrong shape: model.embed_tokens.weight is "
+                               "[48, 37], the config makes [37, 48]"),
+                     HasSubstr("not finite: "
+                               "model.layers.0.input_layernorm.weight"))));
+}
+
+TEST(CheckpointTest, AnotherModelsWeightsAreAShortError) {
+  const absl::Status status =
+      LoadWeights(std::string(kMoon) + "/fp32", EmptyTiny().get());
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               AllOf(HasSubstr("wrong shape: lm_head.weight"),
+                                     HasSubstr("more"))));
+  EXPECT_LT(status.message().size(), 4000u);
+}
+
+// The layers after the last are the multi-token prediction head's only where
+// the config speaks of one.
+TEST(CheckpointTest, LayersBeyondTheConfigAreUnexpected) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>* stored) {
+    stored->push_back({"model.layers.3.eh_proj.weight", {1}, {1}});
+  });
+  EXPECT_THAT(LoadWeights(folder.path(), EmptyTiny().get()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("unexpected: model.layers.3.eh_proj.weight")));
+  ModelConfig config = TinyConfig();
+  config.num_nextn_predict_layers = 1;
+  auto model = Transformer::Create(config, at::kFloat, at::kCPU);
+  COHORT_ASSERT_OK(model);
+  COHORT_EXPECT_OK(LoadWeights(folder.path(), model->get()));
+}
+
+class ShardsTest : public testing::Test {
+ protected:
+  // Two shards and their index, after `change`.
+  absl::Status LoadWith(const std::function<void(nlohmann::json*)>& change) {
+    const std::string source =
+        std::string(kMoon) + "/bf16_sharded_release_style";
+    for (const auto& file : std::filesystem::directory_iterator(source)) {
+      std::filesystem::copy(file, folder_.path());
+    }
+    const std::string index = folder_ / "model.safetensors.index.json";
+    auto root = nlohmann::json::parse(TempDir::Read(index));
+    change(&root);
+    folder_.Write("model.safetensors.index.json", root.dump());
+    const auto config = LoadModelConfig(folder_.path());
+    COHORT_EXPECT_OK(config);
+    auto model = Transformer::Create(*config, at::kFloat, at::kCPU);
+    COHORT_EXPECT_OK(model);
+    return LoadWeights(folder_.path(), model->get());
+  }
+
+  TempDir folder_;
+};
+
+TEST_F(ShardsTest, AreLoadedTogether) {
+  COHORT_EXPECT_OK(LoadWith([](nlohmann::json*) {}));
+}
+
+TEST_F(ShardsTest, AMissingShardIsNamed) {
+  EXPECT_THAT(
+      LoadWith([&](nlohmann::json*) {
+        std::filesystem::remove(folder_ / "model-00002-of-000004.safetensors");
+      }),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr("model-00002-of-000004.safetensors")));
+}
+
+TEST_F(ShardsTest, ATensorInTwoShardsIsNamed) {
+  EXPECT_THAT(LoadWith([&](nlohmann::json* root) {
+                std::filesystem::copy_file(
+                    folder_ / "model-00001-of-000004.safetensors",
+                    folder_ / "again.safetensors");
+                (*root)["weight_map"]["model.norm.weight"] =
+                    "again.safetensors";
+              }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("duplicated: "),
+                             HasSubstr("missing from again.safetensors: "
+                                       "model.norm.weight"))));
+}
+
+TEST_F(ShardsTest, AnIndexThatLeavesTheFolderIsRefused) {
+  EXPECT_THAT(LoadWith([](nlohmann::json* root) {
+                (*root)["weight_map"]["model.norm.weight"] = "../x";
+              }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("model.norm.weight lies in \"../x\"")));
+}
+
+TEST_F(ShardsTest, AnIndexWithoutAMapIsRefused) {
+  EXPECT_THAT(LoadWith([](nlohmann::json* root) { root->erase("weight_map"); }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("no object weight_map")));
+}
+
+// transformers itself loads what we save, and computes what we compute.
+TEST(TransformersTest, LoadsASavedFolder) {
+  const std::string python = COHORT_PYTHON;
+  if (std::system((python + " -c 'import transformers' 2>/dev/null").c_str()) !=
+      0) {
+    GTEST_SKIP() << "no transformers in " << python;
+  }
+  const TempDir folder;
+  const auto model = MakeTinyModel(3);
+  COHORT_ASSERT_OK(SaveFolder(*model, TinyConfigJson(), "", folder / "m"));
+  const std::vector<int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
+  folder.Write("run.py", R"(
+import sys, torch, transformers
+folder, out = sys.argv[1:3]
+model, info = transformers.AutoModelForCausalLM.from_pretrained(
+    folder, output_loading_info=True, attn_implementation="eager")
+assert not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
+assert model.dtype == torch.float32, model.dtype
+ids = torch.tensor([[int(t) for t in sys.argv[3:]]])
+logits = model(ids).logits[0].detach().contiguous()
+open(out, "wb").write(logits.numpy().tobytes())
+)");
+  std::string command = python + " " + (folder / "run.py") + " " +
+                        (folder / "m") + " " + (folder / "logits");
+  for (const int32_t token : tokens) command += " " + std::to_string(token);
+  ASSERT_EQ(std::system((command + " 2>" + (folder / "log")).c_str()), 0)
+      << TempDir::Read(folder / "log");
+  std::string bytes = TempDir::Read(folder / "logits");
+  const at::Tensor theirs = at::from_blob(bytes.data(), {12, 37}, at::kFloat);
+  const at::NoGradGuard no_grad;
+  const at::Tensor ours = at::linear(
+      model->Forward(PackSequences({tokens}, at::kCPU)).hidden, model->Head());
+  EXPECT_LE((ours - theirs).abs().max().item<double>(),
+            1e-4 * theirs.abs().max().item<double>());
+}
+
+}  // namespace
+}  // namespace cohort

@@ -1,0 +1,185 @@
+#include "model/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace cohort {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// One token per character, as scripts/char_model.py writes it.
+json GoodFile() {
+  return json::parse(R"({
+    "version": "1.0", "truncation": null, "padding": null,
+    "added_tokens": [
+      {"id": 0, "content": "_", "single_word": false, "lstrip": false,
+       "rstrip": false, "normalized": false, "special": true},
+      {"id": 5, "content": "<end>", "single_word": false, "lstrip": false,
+       "rstrip": false, "normalized": false, "special": true},
+      {"id": 6, "content": "ab", "single_word": false, "lstrip": false,
+       "rstrip": false, "normalized": true, "special": false}],
+    "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+    "decoder": {"type": "Fuse"},
+    "model": {"type": "BPE", "dropout": null, "unk_token": null,
+      "continuing_subword_prefix": null, "end_of_word_suffix": null,
+      "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+      "vocab": {"_": 0, "a": 1, "b": 2, "é": 3, "<": 4}, "merges": []}})");
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Parse(const json& file) {
+  return Tokenizer::Parse(file.dump(), "", "t.json");
+}
+
+TEST(TokenizerTest, EveryCharacterIsItsToken) {
+  const auto tokenizer = Parse(GoodFile());
+  COHORT_ASSERT_OK(tokenizer);
+  EXPECT_THAT((*tokenizer)->Encode("aébb<"),
+              IsOkAndHolds(ElementsAre(1, 3, 2, 2, 4)));
+  EXPECT_THAT((*tokenizer)->Encode(""), IsOkAndHolds(IsEmpty()));
+  EXPECT_EQ((*tokenizer)->vocab_size(), 7);
+}
+
+TEST(TokenizerTest, AddedTokensAreFoundAsWholes) {
+  const auto tokenizer = Parse(GoodFile());
+  COHORT_ASSERT_OK(tokenizer);
+  EXPECT_THAT((*tokenizer)->Encode("b<end>ab_<a"),
+              IsOkAndHolds(ElementsAre(2, 5, 6, 0, 4, 1)));
+}
+
+TEST(TokenizerTest, DecodesAndSkipsSpecialTokens) {
+  const auto tokenizer = Parse(GoodFile());
+  COHORT_ASSERT_OK(tokenizer);
+  const std::vector<int32_t> ids = {1, 3, 5, 6};
+  EXPECT_EQ((*tokenizer)->Decode(ids, false), "aé<end>ab");
+  EXPECT_EQ((*tokenizer)->Decode(ids, true), "aéab");
+  EXPECT_EQ((*tokenizer)->Decode({1, 99, -1}, false), "a\uFFFD\uFFFD");
+}
+
+TEST(TokenizerTest, TextWithoutATokenIsNamed) {
+  const auto tokenizer = Parse(GoodFile());
+  COHORT_ASSERT_OK(tokenizer);
+  EXPECT_THAT((*tokenizer)->Encode("abß"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("t.json: no token for \"ß\"")));
+  EXPECT_THAT(
+      (*tokenizer)->Encode("a\xff"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not UTF-8")));
+}
+
+TEST(TokenizerTest, AnUnknownTokenStandsForTheRest) {
+  json file = GoodFile();
+  file["model"]["unk_token"] = "_";
+  auto tokenizer = Parse(file);
+  COHORT_ASSERT_OK(tokenizer);
+  EXPECT_THAT((*tokenizer)->Encode("axya"),
+              IsOkAndHolds(ElementsAre(1, 0, 0, 1)));
+  file["model"]["fuse_unk"] = true;
+  tokenizer = Parse(file);
+  COHORT_ASSERT_OK(tokenizer);
+  EXPECT_THAT((*tokenizer)->Encode("axya"), IsOkAndHolds(ElementsAre(1, 0, 1)));
+}
+
+// The tokenizers library joins with spaces where there is no decoder.
+TEST(TokenizerTest, WithoutADecoderTokensAreJoinedBySpaces) {
+  json file = GoodFile();
+  file["decoder"] = nullptr;
+  const auto tokenizer = Parse(file);
+  COHORT_ASSERT_OK(tokenizer);
+  EXPECT_EQ((*tokenizer)->Decode({1, 2}, false), "a b");
+}
+
+struct Unbuilt {
+  json change;
+  std::string message;
+};
+
+class UnbuiltTest : public testing::TestWithParam<Unbuilt> {};
+
+TEST_P(UnbuiltTest, ComponentIsNamed) {
+  json file = GoodFile();
+  file.merge_patch(GetParam().change);
+  EXPECT_THAT(Parse(file), StatusIs(absl::StatusCode::kUnimplemented,
+                                    AllOf(HasSubstr("t.json: "),
+                                          HasSubstr(GetParam().message))));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Components, UnbuiltTest,
+    testing::Values(
+        Unbuilt{{{"normalizer", {{"type", "NFC"}}}}, "normalizer NFC"},
+        Unbuilt{{{"pre_tokenizer", {{"type", "ByteLevel"}}}},
+                "pre_tokenizer ByteLevel"},
+        Unbuilt{{{"post_processor", {{"type", "TemplateProcessing"}}}},
+                "post_processor TemplateProcessing"},
+        Unbuilt{{{"decoder", {{"type", "ByteFallback"}}}},
+                "decoder ByteFallback"},
+        Unbuilt{{{"model", {{"type", "Unigram"}}}}, "model Unigram"},
+        Unbuilt{{{"model", {{"merges", {"a b"}}}}}, "BPE with merges"},
+        Unbuilt{{{"model", {{"byte_fallback", true}}}}, "byte_fallback"},
+        Unbuilt{{{"added_tokens",
+                  {{{"id", 7}, {"content", "x"}, {"lstrip", true}}}}},
+                "added token \"x\" with lstrip"}));
+
+TEST(TokenizerTest, DoubledIdsAreNamed) {
+  json file = GoodFile();
+  file["model"]["vocab"]["z"] = 1;
+  EXPECT_THAT(Parse(file), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    HasSubstr("id 1 is given to")));
+}
+
+TEST(TokenizerTest, WhatIsNoTokenizerIsAnError) {
+  EXPECT_THAT(
+      Tokenizer::Parse("[1]", "", "t.json"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("t.json")));
+  EXPECT_THAT(Tokenizer::Parse("{}", "", "t.json"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("model is missing")));
+  const TempDir folder;
+  EXPECT_THAT(
+      Tokenizer::Load(folder.path()),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("/tokenizer.json")));
+}
+
+TEST(TokenizerTest, EqualHashesMeanEqualTokens) {
+  const auto a = Parse(GoodFile());
+  const auto b = Parse(GoodFile());
+  json file = GoodFile();
+  file["model"]["vocab"]["z"] = 7;
+  const auto c = Parse(file);
+  COHORT_ASSERT_OK(c);
+  EXPECT_EQ((*a)->hash(), (*b)->hash());
+  EXPECT_NE((*a)->hash(), (*c)->hash());
+  EXPECT_NE((*a)->hash(), Tokenizer::Bytes()->hash());
+}
+
+TEST(BytesTest, IdsAreBytes) {
+  const auto tokenizer = Tokenizer::Bytes();
+  EXPECT_THAT(tokenizer->Encode("A\n\xff"),
+              IsOkAndHolds(ElementsAre(65, 10, 255)));
+  EXPECT_EQ(tokenizer->Decode({0xC3, 0xA9, 33}, false), "é!");
+  EXPECT_EQ(tokenizer->vocab_size(), 256);
+}
+
+// Unicode 15, table 3-8: each maximal ill-formed part is one U+FFFD.
+TEST(BytesTest, BytesThatAreNoTextBecomeReplacements) {
+  const auto tokenizer = Tokenizer::Bytes();
+  EXPECT_EQ(tokenizer->Decode({0x61, 0xF1, 0x80, 0x80, 0xE1, 0x80, 0xC2, 0x62,
+                               0x80, 0x63, 0x80, 0xBF, 0x64},
+                              false),
+            "a\uFFFD\uFFFD\uFFFDb\uFFFDc\uFFFD\uFFFDd");
+  EXPECT_EQ(tokenizer->Decode({300, 0xED, 0xA0, 0x80}, false),
+            "\uFFFD\uFFFD\uFFFD\uFFFD");
+}
+
+}  // namespace
+}  // namespace cohort
