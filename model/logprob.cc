@@ -1,11 +1,13 @@
 #include "model/logprob.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
 #include <algorithm>
 
+#include "model/kernels/cuda_entry.h"
 #include "model/kernels/parallel.h"
 #include "model/kernels/token_logprob.h"
 #include "model/linear.h"
@@ -70,6 +72,32 @@ void LogprobsAten(const at::Tensor& logits, const at::Tensor& targets,
   put(out->log_sum, log_sum);
 }
 
+// False where no such kernel is loaded.
+bool LogprobsCuda(const at::Tensor& logits, const at::Tensor& targets,
+                  double temperature, int64_t begin, Outputs* out) {
+  const CudaKernels* const kernels = LoadedCudaKernels();
+  const at::ScalarType type = logits.scalar_type();
+  if (kernels == nullptr || (type != at::kFloat && type != at::kBFloat16)) {
+    return false;
+  }
+  const TokenLogprobParams params = {
+      .logits = logits.const_data_ptr(),
+      .target = targets.const_data_ptr<int64_t>(),
+      .out = Data(out->logprobs) + begin,
+      .entropy = Data(out->entropy) + begin,
+      .log_sum = Data(out->log_sum) + begin,
+      .n = logits.size(0),
+      .v = logits.size(1),
+      .inv_temperature = static_cast<float>(1 / temperature)};
+  const c10::impl::VirtualGuardImpl guard(logits.device().type());
+  void* const stream = guard.getStream(logits.device()).native_handle();
+  const int error = type == at::kFloat
+                        ? kernels->token_logprob_float(params, stream)
+                        : kernels->token_logprob_bfloat16(params, stream);
+  TORCH_CHECK(error == 0, "token_logprob: CUDA error ", error);
+  return true;
+}
+
 // Logits become the gradient with respect to them.
 at::Tensor ToLogitsCpu(at::Tensor logits, const Chunk& chunk,
                        const at::Tensor& grad, double temperature) {
@@ -114,7 +142,8 @@ Outputs ComputeLogprobs(const at::Tensor& hidden, const at::Tensor& head,
     const at::Tensor chosen = targets.narrow(0, begin, rows);
     if (RunsOnKernels(logits)) {
       LogprobsCpu(logits, chosen, temperature, begin, &out);
-    } else {
+    } else if (!logits.is_cuda() ||
+               !LogprobsCuda(logits, chosen, temperature, begin, &out)) {
       LogprobsAten(logits, chosen, temperature, begin, &out);
     }
   }
