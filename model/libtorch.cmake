@@ -21,6 +21,9 @@ target_include_directories(cohort_torch SYSTEM INTERFACE
   ${COHORT_TORCH_DIR}/include
   ${COHORT_TORCH_DIR}/include/torch/csrc/api/include)
 # -pthread defines _REENTRANT, which the precompiled header must share with all.
+# (gRPC's targets bring it; Threads::Threads alone does not.)
+target_compile_options(cohort_torch INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-pthread>)
 target_link_libraries(cohort_torch INTERFACE Threads::Threads
   ${COHORT_TORCH_LIB}/libtorch_cpu.so
   ${COHORT_TORCH_LIB}/libc10.so
