@@ -16,6 +16,11 @@ namespace cohort {
 inline constexpr int kMaxMessageBytes = 256 << 20;
 inline constexpr int64_t kWeightShardBytes = 4 << 20;
 
+// Fixed at both ends, in place of gRPC's probing of the bandwidth: its timer
+// outlives the connection and held back a stopping server for up to 10 s (gRPC
+// 1.51).
+inline constexpr int kStreamWindowBytes = 4 << 20;
+
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 
@@ -27,15 +32,15 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 bool IsRetryable(const absl::Status& status);
 
 struct RetryPolicy {
-  absl::Duration call_timeout = absl::Seconds(60);  // One attempt.
+  absl::Duration call_timeout = absl::Seconds(60);   // One attempt.
   absl::Duration total_timeout = absl::Minutes(10);  // All attempts together.
   absl::Duration first_backoff = absl::Milliseconds(50);
   absl::Duration max_backoff = absl::Seconds(2);
 };
 
-// Calls `attempt` with a context whose deadline is set, until it succeeds, fails
-// for good, `total_timeout` has passed, or `cancelled` (may be null) says true.
-// Waits between attempts, doubling, with jitter. Returns the last error.
+// Calls `attempt` with a context whose deadline is set, until it succeeds,
+// fails for good, `total_timeout` has passed, or `cancelled` (may be null) says
+// true. Waits between attempts, doubling, with jitter. Returns the last error.
 absl::Status CallWithRetry(
     const RetryPolicy& policy,
     const std::function<grpc::Status(grpc::ClientContext&)>& attempt,
