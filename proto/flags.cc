@@ -21,6 +21,11 @@ absl::Status Expected(absl::string_view what, absl::string_view text) {
       absl::StrCat("expected ", what, ", got '", text, "'"));
 }
 
+absl::Status ParseText(absl::string_view text, std::string* value) {
+  *value = std::string(text);
+  return absl::OkStatus();
+}
+
 template <typename T>
 absl::Status ParseInteger(absl::string_view text, T* value) {
   if (absl::SimpleAtoi(text, value)) return absl::OkStatus();
@@ -94,10 +99,8 @@ void FlagParser::Add(absl::string_view name, absl::string_view placeholder,
 
 void FlagParser::Flag(absl::string_view name, std::string* value,
                       absl::string_view placeholder, absl::string_view help) {
-  Add(name, placeholder, help, *value, [value](absl::string_view text) {
-    *value = std::string(text);
-    return absl::OkStatus();
-  });
+  Add(name, placeholder, help, *value,
+      [value](absl::string_view text) { return ParseText(text, value); });
 }
 
 void FlagParser::Flag(absl::string_view name, int* value,
