@@ -132,10 +132,10 @@ class FakeLearner : public Learner::Service {
                              grpc::ServerWriter<WeightShard>* writer) override {
     absl::MutexLock lock(&mu_);
     ++streams_;
-    int64_t sent = -2;
+    int64_t sent = -1;
     have_version_ = request->have_version();
     while (!context->IsCancelled()) {
-      if (version_ >= 0 && version_ != sent) {
+      if (version_ != sent) {
         sent = version_;
         for (const WeightShard& shard : shards_) writer->Write(shard);
       }

@@ -1,0 +1,148 @@
+#include "rollout/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "model/kernels/token_logprob.h"
+#include "proto/check.h"
+#include "rollout/softmax_row.h"
+
+namespace cohort {
+namespace {
+
+// Tokens sorted at first in the search for top-p; doubled until they suffice.
+constexpr size_t kFirstSorted = 64;
+
+// The same arithmetic that the learner uses on the same logits.
+float LogprobOf(absl::Span<const float> logits, int64_t token,
+                float inv_temperature) {
+  float logprob = 0;
+  TokenLogprobCpu({.logits = logits.data(),
+                   .target = &token,
+                   .out = &logprob,
+                   .entropy = nullptr,
+                   .log_sum = nullptr,
+                   .n = 1,
+                   .v = static_cast<int64_t>(logits.size()),
+                   .inv_temperature = inv_temperature});
+  return logprob;
+}
+
+}  // namespace
+
+absl::StatusOr<SampledToken> Sampler::Sample(absl::Span<const float> logits,
+                                             const Sampling& sampling,
+                                             double uniform) {
+  const size_t v = logits.size();
+  COHORT_CHECK(v > 0);
+  const bool greedy = sampling.temperature() == 0;
+  const float inv_temperature =
+      greedy ? 1.0f : static_cast<float>(1.0 / sampling.temperature());
+  int64_t token = 0;
+  if (greedy) {
+    token = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  } else {
+    numerators_.resize(v);
+    run_sums_.resize((v + kSoftmaxRun - 1) / kSoftmaxRun);
+    SoftmaxRow(logits.data(), static_cast<int64_t>(v), inv_temperature,
+               numerators_.data(), run_sums_.data());
+    const bool some =
+        (sampling.top_k() > 0 && static_cast<size_t>(sampling.top_k()) < v) ||
+        sampling.top_p() < 1;
+    if (some) {
+      KeepLikeliest(logits, sampling);
+      token = ChooseFromKept(uniform);
+    } else {
+      token = ChooseFromAll(uniform);
+    }
+  }
+  const float logprob = LogprobOf(logits, token, inv_temperature);
+  if (!std::isfinite(logprob)) {
+    return absl::InternalError(
+        absl::StrCat("logits are not finite: the log-probability of token ",
+                     token, " is ", logprob));
+  }
+  return SampledToken{.token = static_cast<int32_t>(token), .logprob = logprob};
+}
+
+int64_t Sampler::ChooseFromAll(double uniform) const {
+  double total = 0;
+  for (const float sum : run_sums_) total += sum;
+  const double wanted = uniform * total;
+  double before = 0;
+  size_t run = 0;
+  while (run + 1 < run_sums_.size() && before + run_sums_[run] <= wanted) {
+    before += run_sums_[run++];
+  }
+  // A run's sum is rounded: what its tokens leave over goes to its last one
+  // that can be chosen at all.
+  const size_t begin = run * kSoftmaxRun;
+  const size_t end = std::min(begin + kSoftmaxRun, numerators_.size());
+  size_t last = begin;
+  for (size_t i = begin; i < end; ++i) {
+    if (!(numerators_[i] > 0)) continue;
+    before += numerators_[i];
+    last = i;
+    if (before > wanted) break;
+  }
+  return static_cast<int64_t>(last);
+}
+
+// Fills kept_, in no particular order.
+void Sampler::KeepLikeliest(absl::Span<const float> logits,
+                            const Sampling& sampling) {
+  const auto likelier = [&](int32_t a, int32_t b) {
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+  };
+  kept_.resize(logits.size());
+  std::iota(kept_.begin(), kept_.end(), 0);
+  // NaN has no place in an order; it is reported later.
+  std::erase_if(kept_, [&](int32_t i) { return std::isnan(logits[i]); });
+  const auto top_k = static_cast<size_t>(std::max(0, sampling.top_k()));
+  if (top_k > 0 && top_k < kept_.size()) {
+    std::nth_element(kept_.begin(), kept_.begin() + sampling.top_k(),
+                     kept_.end(), likelier);
+    kept_.resize(top_k);
+  }
+  if (sampling.top_p() >= 1) return;
+
+  double total = 0;
+  for (const int32_t i : kept_) total += numerators_[i];
+  const double wanted = sampling.top_p() * total;
+  double sum = 0;
+  size_t count = 0;
+  for (size_t sorted = 0, step = kFirstSorted; sorted < kept_.size();
+       step *= 2) {
+    const size_t end = std::min(sorted + step, kept_.size());
+    std::partial_sort(kept_.begin() + static_cast<std::ptrdiff_t>(sorted),
+                      kept_.begin() + static_cast<std::ptrdiff_t>(end),
+                      kept_.end(), likelier);
+    for (; sorted < end && (count == 0 || sum < wanted); ++sorted) {
+      sum += numerators_[kept_[sorted]];
+      count = sorted + 1;
+    }
+    if (sum >= wanted) break;
+  }
+  kept_.resize(count);
+}
+
+int64_t Sampler::ChooseFromKept(double uniform) {
+  std::sort(kept_.begin(), kept_.end());
+  double total = 0;
+  for (const int32_t i : kept_) total += numerators_[i];
+  const double wanted = uniform * total;
+  double sum = 0;
+  int64_t last = 0;
+  for (const int32_t i : kept_) {
+    if (!(numerators_[i] > 0)) continue;
+    sum += numerators_[i];
+    last = i;
+    if (sum > wanted) break;
+  }
+  return last;
+}
+
+}  // namespace cohort
