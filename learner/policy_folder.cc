@@ -1,0 +1,140 @@
+#include "learner/policy_folder.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint.h"
+#include "model/device.h"
+#include "proto/log.h"
+#include "proto/rows.h"
+#include "proto/status.h"
+
+namespace cohort {
+namespace {
+
+absl::Status LoadTokenizer(const ModelSection& model, Policy* policy) {
+  policy->tokenizer_name = model.tokenizer;
+  if (model.tokenizer == "bytes") {
+    policy->tokenizer = Tokenizer::Bytes();
+    return absl::OkStatus();
+  }
+  if (!model.tokenizer.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model.tokenizer '", model.tokenizer, "': must be empty or bytes"));
+  }
+  COHORT_ASSIGN_OR_RETURN(policy->tokenizer_json,
+                          ReadFile(policy->folder + "/tokenizer.json"));
+  const std::string config = policy->folder + "/tokenizer_config.json";
+  if (std::filesystem::exists(config)) {
+    COHORT_ASSIGN_OR_RETURN(policy->tokenizer_config_json, ReadFile(config));
+  }
+  COHORT_ASSIGN_OR_RETURN(
+      policy->tokenizer,
+      Tokenizer::Parse(policy->tokenizer_json, policy->tokenizer_config_json,
+                       policy->folder + "/tokenizer.json"));
+  return absl::OkStatus();
+}
+
+absl::Status CheckVocabulary(const Policy& policy, const ModelConfig& config) {
+  if (policy.tokenizer->vocab_size() <= config.vocab_size) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      policy.folder, ": the tokenizer has ", policy.tokenizer->vocab_size(),
+      " tokens, the model's vocab_size is ", config.vocab_size));
+}
+
+absl::Status Tokenize(const Tokenizer& tokenizer, Prompt* prompt) {
+  if (prompt->text().empty() && !prompt->messages().empty()) {
+    return absl::UnimplementedError(
+        "messages need a chat template, which is not built yet; give the "
+        "rendered text as 'prompt'");
+  }
+  COHORT_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
+                          tokenizer.Encode(prompt->text()));
+  if (tokens.empty()) return absl::InvalidArgumentError("has no tokens");
+  prompt->mutable_tokens()->Assign(tokens.begin(), tokens.end());
+  return absl::OkStatus();
+}
+
+void LogDropped(const std::vector<PromptSet>& sets) {
+  for (const PromptSet& set : sets) {
+    if (set.dropped_too_long == 0) continue;
+    COHORT_LOG(WARNING) << "prompts dropped, too long file=" << set.file
+                        << " dropped=" << set.dropped_too_long
+                        << " kept=" << set.prompts.size();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Policy> LoadPolicy(const Config& run,
+                                  const std::string& weights_folder) {
+  Policy policy;
+  policy.folder = run.model.checkpoint;
+  COHORT_ASSIGN_OR_RETURN(const ModelConfig config,
+                          LoadModelConfig(policy.folder));
+  COHORT_ASSIGN_OR_RETURN(policy.config_json,
+                          ReadFile(policy.folder + "/config.json"));
+  COHORT_RETURN_IF_ERROR(LoadTokenizer(run.model, &policy));
+  COHORT_RETURN_IF_ERROR(CheckVocabulary(policy, config));
+  COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(run.run.device));
+  COHORT_ASSIGN_OR_RETURN(
+      policy.model, Transformer::Create(config, ComputeDtype(device), device));
+  if (!weights_folder.empty()) {
+    COHORT_RETURN_IF_ERROR(LoadWeights(weights_folder, policy.model.get()));
+  } else if (run.model.init.empty()) {
+    COHORT_RETURN_IF_ERROR(LoadWeights(policy.folder, policy.model.get()));
+  } else {
+    policy.model->Initialise(run.model.init, run.model.embedding_std,
+                             static_cast<uint64_t>(run.run.seed));
+    policy.model->WeightsChanged();
+  }
+  return policy;
+}
+
+JoinResponse WelcomeOf(const Policy& policy, const RolloutConfig& rollout,
+                       const std::string& run_id) {
+  JoinResponse welcome;
+  welcome.set_run_id(run_id);
+  welcome.set_model_config_json(policy.config_json);
+  welcome.set_tokenizer_json(policy.tokenizer_json);
+  welcome.set_tokenizer_config_json(policy.tokenizer_config_json);
+  welcome.set_tokenizer(policy.tokenizer_name);
+  welcome.set_model_hash(ModelHash(policy.model->config()));
+  welcome.set_tokenizer_hash(policy.tokenizer->hash());
+  welcome.set_rollout_config_yaml(PrintRollout(rollout));
+  return welcome;
+}
+
+absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
+                                              const Policy& policy) {
+  const int64_t room = policy.positions() - stage.rollout.max_completion_tokens;
+  if (room < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("stage ", stage.name, ": rollout.max_completion_tokens ",
+                     stage.rollout.max_completion_tokens,
+                     " leaves no room for a prompt in the model's ",
+                     policy.positions(), " positions"));
+  }
+  const PromptLoading loading{.tokenize =
+                                  [&policy](Prompt* prompt) {
+                                    return Tokenize(*policy.tokenizer, prompt);
+                                  },
+                              .max_prompt_tokens = room,
+                              .format = stage.rewards.format};
+  StagePrompts prompts;
+  COHORT_ASSIGN_OR_RETURN(prompts.training,
+                          LoadPromptSets(stage.learner.prompts, loading));
+  if (!stage.learner.eval_prompts.empty()) {
+    COHORT_ASSIGN_OR_RETURN(
+        prompts.evaluation,
+        LoadPromptSets(stage.learner.eval_prompts, loading));
+  }
+  LogDropped(prompts.training);
+  LogDropped(prompts.evaluation);
+  return prompts;
+}
+
+}  // namespace cohort

@@ -1,0 +1,55 @@
+// The policy of a run, with what came in its folder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "configs/config.h"
+#include "learner/prompt_source.h"
+#include "model/tokenizer.h"
+#include "model/transformer.h"
+#include "proto/learner.pb.h"
+
+namespace cohort {
+
+struct Policy {
+  std::unique_ptr<Transformer> model;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::string tokenizer_name;  // "" or "bytes".
+  std::string folder;          // model.checkpoint
+  std::string config_json;
+  std::string tokenizer_json;  // Empty under "bytes".
+  std::string tokenizer_config_json;
+
+  int64_t positions() const { return model->config().max_position_embeddings; }
+};
+
+// Loads the folder that `run` names, its tokenizer and its weights; new weights
+// where `run` asks for them.
+//   weights_folder: a checkpoint to take the weights from instead; empty: none
+//   kNotFound         the folder or a file in it is missing
+//   kInvalidArgument  the tokenizer has more tokens than the model
+absl::StatusOr<Policy> LoadPolicy(const Config& run,
+                                  const std::string& weights_folder);
+
+// What a worker is told when it joins.
+JoinResponse WelcomeOf(const Policy& policy, const RolloutConfig& rollout,
+                       const std::string& run_id);
+
+// The prompts of an rl stage, tokenized.
+struct StagePrompts {
+  std::vector<PromptSet> training;
+  std::vector<PromptSet> evaluation;
+};
+
+// Those that leave no room for max_completion_tokens are dropped, and the log
+// says how many.
+//   kInvalidArgument  max_completion_tokens exceeds the model's positions
+absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
+                                              const Policy& policy);
+
+}  // namespace cohort

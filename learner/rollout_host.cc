@@ -1,0 +1,155 @@
+#include "learner/rollout_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "proto/log.h"
+#include "proto/rewards.grpc.pb.h"
+#include "proto/rpc.h"
+#include "proto/status.h"
+
+namespace cohort {
+namespace {
+
+constexpr absl::Duration kStopPatience = absl::Seconds(2);
+constexpr absl::Duration kCheckPatience = absl::Seconds(30);
+constexpr absl::Duration kExternalPatience = absl::Seconds(2);
+constexpr size_t kPromptsPerCall = 2000;
+
+absl::Duration LeaseTimeoutOf(const Config& config) {
+  absl::Duration longest = config.rollout.lease_timeout;
+  for (const StageConfig& stage : config.stages) {
+    if (stage.kind == "rl") longest = stage.rollout.lease_timeout;
+  }
+  return longest;
+}
+
+std::string RewardsAddressIn(const Config& config) {
+  for (const StageConfig& stage : config.stages) {
+    if (stage.kind == "rl") return stage.rewards.address;
+  }
+  return config.rewards.address;
+}
+
+}  // namespace
+
+RolloutHost::RolloutHost(const Config& config, const RunDir& dir,
+                         ExperienceStore* store, OnFailure on_failure)
+    : config_(config),
+      dir_(dir),
+      store_(store),
+      on_failure_(std::move(on_failure)),
+      book_(LeaseTimeoutOf(config)) {}
+
+absl::StatusOr<std::unique_ptr<RolloutHost>> RolloutHost::Start(
+    const Config& config, const RunDir& dir, ExperienceStore* store,
+    OnFailure on_failure) {
+  std::unique_ptr<RolloutHost> host(
+      new RolloutHost(config, dir, store, std::move(on_failure)));
+  COHORT_ASSIGN_OR_RETURN(host->bin_dir_, OwnBinaryDir());
+  if (RewardsAddressIn(config).empty() && config.run.local_workers > 0) {
+    COHORT_ASSIGN_OR_RETURN(host->rewards_,
+                            LocalServices::Start(host->Options()));
+  }
+  return host;
+}
+
+RolloutHost::~RolloutHost() { Stop(); }
+
+LocalServicesOptions RolloutHost::Options() const {
+  LocalServicesOptions options;
+  options.bin_dir = bin_dir_;
+  options.logs_dir = dir_.logs();
+  options.reward_threads = config_.rewards.workers;
+  options.on_give_up = on_failure_;
+  return options;
+}
+
+std::string RolloutHost::RewardsAddress() const {
+  return rewards_ != nullptr ? rewards_->rewards_address()
+                             : RewardsAddressIn(config_);
+}
+
+absl::Status RolloutHost::CheckPrompts(const StagePrompts& prompts) {
+  const std::string address = RewardsAddress();
+  if (address.empty()) return absl::OkStatus();
+  const std::unique_ptr<Rewards::Stub> stub =
+      Rewards::NewStub(MakeChannel(address));
+  const RetryPolicy retry{.call_timeout = kCheckPatience,
+                          .total_timeout = rewards_ != nullptr
+                                               ? kCheckPatience
+                                               : kExternalPatience};
+  std::vector<const Prompt*> all;
+  for (const auto* sets : {&prompts.training, &prompts.evaluation}) {
+    for (const PromptSet& set : *sets) {
+      for (const Prompt& prompt : set.prompts) all.push_back(&prompt);
+    }
+  }
+  for (size_t begin = 0; begin < all.size(); begin += kPromptsPerCall) {
+    CheckPromptsRequest request;
+    const size_t end = std::min(all.size(), begin + kPromptsPerCall);
+    for (size_t i = begin; i < end; ++i) *request.add_prompts() = *all[i];
+    CheckPromptsResponse response;
+    const absl::Status called =
+        CallWithRetry(retry, [&](grpc::ClientContext& context) {
+          return stub->CheckPrompts(&context, request, &response);
+        });
+    if (IsRetryable(called) && rewards_ == nullptr) {
+      COHORT_LOG(WARNING) << "reward server does not answer, prompts are not "
+                             "checked address="
+                          << address;
+      return absl::OkStatus();
+    }
+    COHORT_RETURN_IF_ERROR(called);
+    if (response.problems_size() == 0) continue;
+    std::string problem = response.problems(0);
+    if (response.problems_size() > 1) {
+      absl::StrAppend(&problem, " (and ", response.problems_size() - 1,
+                      " more)");
+    }
+    return absl::InvalidArgumentError(problem);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RolloutHost::AdmitWorkers(const Policy& policy,
+                                       const RolloutConfig& rollout) {
+  if (server_ != nullptr) return absl::OkStatus();
+  service_ =
+      std::make_unique<LearnerService>(WelcomeOf(policy, rollout, NewRunId()),
+                                       &book_, store_, &board_, on_failure_);
+  COHORT_ASSIGN_OR_RETURN(
+      server_, RpcServer::Start(config_.run.listen,
+                                Learner::service_full_name(), service_.get()));
+  COHORT_LOG(INFO) << "listening on " << server_->address()
+                   << " for rollout workers";
+  if (config_.run.local_workers == 0) return absl::OkStatus();
+  LocalServicesOptions options = Options();
+  options.learner_address = server_->address();
+  options.rewards_address = RewardsAddress();
+  options.workers = config_.run.local_workers;
+  COHORT_ASSIGN_OR_RETURN(workers_, LocalServices::Start(std::move(options)));
+  return absl::OkStatus();
+}
+
+void RolloutHost::Stop() {
+  book_.Finish();
+  board_.Close();
+  if (workers_ != nullptr) workers_->Stop();
+  if (rewards_ != nullptr) rewards_->Stop();
+  if (server_ != nullptr) server_->Stop(kStopPatience);
+}
+
+double RolloutHost::CpuSeconds() const {
+  return (rewards_ != nullptr ? rewards_->CpuSeconds() : 0) +
+         (workers_ != nullptr ? workers_->CpuSeconds() : 0);
+}
+
+int64_t RolloutHost::restarts() const {
+  return (rewards_ != nullptr ? rewards_->restarts() : 0) +
+         (workers_ != nullptr ? workers_->restarts() : 0);
+}
+
+}  // namespace cohort

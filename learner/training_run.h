@@ -1,0 +1,120 @@
+// A whole run: its stages one after the other, evaluated, checkpointed,
+// resumable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "configs/config.h"
+#include "learner/evaluation.h"
+#include "learner/experience_store.h"
+#include "learner/metrics.h"
+#include "learner/policy_folder.h"
+#include "learner/progress.h"
+#include "learner/rollout_host.h"
+#include "learner/run_dir.h"
+#include "learner/stage_trainer.h"
+#include "learner/state_json.h"
+#include "learner/text_corpus.h"
+
+namespace cohort {
+
+// How a run is told to end. Thread-safe.
+class RunSignal {
+ public:
+  // As SIGINT does: the step under way ends or is given up, a checkpoint is
+  // written.
+  void Stop() { source_.request_stop(); }
+  std::stop_token token() const { return source_.get_token(); }
+
+  // The run cannot go on; the first failure counts.
+  void Fail(const absl::Status& failure);
+  absl::Status failure() const;
+
+ private:
+  std::stop_source source_;
+  mutable absl::Mutex mu_;
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+};
+
+// Single-threaded.
+class TrainingRun {
+ public:
+  // Loads what the config names and opens the run's folder; a config that
+  // cannot work leaves no folder behind. `config` and `signal` must outlive the
+  // run.
+  //   resume: continue from the newest checkpoint, where there is one
+  static absl::StatusOr<std::unique_ptr<TrainingRun>> Open(const Config& config,
+                                                           bool resume,
+                                                           RunSignal* signal);
+
+  ~TrainingRun();
+
+  // Runs what is left. OK also where it was stopped; see finished().
+  absl::Status Run();
+
+  bool finished() const;
+  const TrainerState& state() const { return state_; }
+  std::string dir() const { return dir_->path(); }
+
+ private:
+  // What a stage reads, loaded before the run begins.
+  struct StageData {
+    std::optional<StagePrompts> prompts;  // rl
+    std::optional<TextCorpus> corpus;     // sft
+  };
+
+  TrainingRun(const Config& config, RunSignal* signal);
+
+  absl::Status OpenDir(bool resume);
+  absl::Status LoadAll();
+  absl::Status LoadStageData();
+  absl::Status OpenRecords();
+
+  absl::Status StartHost();
+  absl::Status RunStages();
+  absl::Status RunStage(const StageConfig& stage, StageData data);
+  absl::StatusOr<std::unique_ptr<StageTrainer>> MakeTrainer(
+      const StageConfig& stage, StageData* data);
+  absl::Status StepLoop(const StageConfig& stage, StageTrainer* trainer);
+  absl::Status FinishStep(const StageConfig& stage, StageTrainer* trainer,
+                          StepReport report);
+  absl::Status EvaluateBefore();
+  absl::StatusOr<double> EvaluateAfter(MetricsRow* row);
+  absl::Status Checkpoint(const StageTrainer* trainer, bool between_stages);
+  absl::Status Interrupt(const StageTrainer* trainer,
+                         const absl::Status& reason);
+  absl::Status Summarise();
+  void UpdateClocks();
+
+  const Config& config_;
+  RunSignal* const signal_;
+  const absl::Time began_;
+  double earlier_wall_s_ = 0;  // Of earlier lives of this run.
+  double earlier_cpu_s_ = 0;
+  int64_t earlier_restarts_ = 0;
+
+  std::optional<RunDir> dir_;
+  std::string checkpoint_;  // That this life began from; empty: none.
+  TrainerState state_;
+  int64_t recorded_step_ = 0;  // The last one whose metrics are written.
+  Policy policy_;
+  std::vector<StageData> data_;  // By stage; empty where the stage is done.
+  std::unique_ptr<ExperienceStore> store_;
+  std::unique_ptr<MetricsWriter> metrics_;
+  ProgressLine progress_;
+  std::unique_ptr<RolloutHost> host_;  // Null where no rl stage is left.
+  std::unique_ptr<PromptSource> source_;
+  std::unique_ptr<Evaluator> evaluator_;  // Of the stage under way.
+};
+
+}  // namespace cohort

@@ -1,0 +1,15 @@
+// The verbs of cohort-learner. Each takes the arguments behind its name and
+// returns the exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cohort {
+
+int TrainVerb(const std::vector<std::string>& args);
+int SftVerb(const std::vector<std::string>& args);
+int LossVerb(const std::vector<std::string>& args);
+int DoctorVerb(const std::vector<std::string>& args);
+
+}  // namespace cohort
