@@ -10,10 +10,6 @@
 namespace cohort {
 namespace {
 
-// Of the two latent norms, whatever rms_norm_eps says: transformers' and
-// DeepSeek's own code build them with the default.
-constexpr double kLatentEps = 1e-6;
-
 struct Projected {
   at::Tensor q_nope;  // [N, H, nope]
   at::Tensor q_rope;  // [N, H, P], rotated

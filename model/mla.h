@@ -14,6 +14,10 @@
 
 namespace cohort {
 
+// Of the norms inside MLA, whatever rms_norm_eps says: transformers' and
+// DeepSeek's own code build them with the default.
+inline constexpr double kLatentEps = 1e-6;
+
 // Facts about the N rows that all layers share.
 struct RowFacts {
   at::Tensor cos;  // [N, P / 2], of each row's position

@@ -21,6 +21,8 @@
 
 namespace cohort {
 
+class CpuDecoder;
+
 // Sequences laid end to end; sequence s is rows [offsets[s], offsets[s + 1]).
 struct PackedTokens {
   at::Tensor tokens;             // [N] int64
@@ -116,13 +118,23 @@ class Transformer {
   at::Tensor FeedForward(const LayerWeights& layer, const at::Tensor& x,
                          const at::Tensor* forced,
                          std::vector<at::Tensor>* routes) const;
+  SampleResult DecodeOnKernels(const at::Tensor& tokens,
+                               const at::Tensor& positions,
+                               const at::Tensor& block_tables,
+                               LatentCache* cache) const;
+  SampleResult DecodeOnLibTorch(const at::Tensor& tokens,
+                                const at::Tensor& positions,
+                                const at::Tensor& block_tables,
+                                LatentCache* cache) const;
   at::Tensor Logits(const at::Tensor& hidden) const;
   RowFacts FactsOf(const at::Tensor& positions) const;
 
   const ModelConfig config_;
   ModelWeights weights_;
   RopeTables rope_;
-  mutable std::vector<AbsorbedWeights> absorbed_;  // Empty until decoding.
+  // Made from the weights when decoding first needs them.
+  mutable std::unique_ptr<CpuDecoder> decoder_;
+  mutable std::vector<AbsorbedWeights> absorbed_;
 };
 
 }  // namespace cohort

@@ -1,0 +1,81 @@
+// One decoding step on the CPU in float32: the arithmetic of
+// Transformer::Decode over plain memory, with weights packed for it. A step of
+// a small model is some two hundred small products, which calls into LibTorch
+// would cost more than.
+//
+// Rows are split over threads from the embedding to the logits, so that threads
+// meet once a step. Each row's bits depend on its own sequence alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "hwy/aligned_allocator.h"
+#include "model/model_config.h"
+#include "model/packed_matrix.h"
+#include "model/rope.h"
+#include "model/weights.h"
+
+namespace cohort {
+
+// B sequences with one new token each.
+struct DecodeBatch {
+  int64_t size = 0;                    // B
+  const int64_t* tokens = nullptr;     // [B]
+  const int64_t* positions = nullptr;  // [B]
+  const int32_t* tables = nullptr;     // [B, table_row] block numbers
+  int64_t table_row = 0;
+  std::vector<float*> caches;  // Per layer [blocks, block_tokens, R + P].
+  int64_t block_tokens = 0;
+  float* logits = nullptr;    // [B, V], written
+  int32_t* routes = nullptr;  // [B, MoE layers, K], written
+};
+
+class CpuDecoder {
+ public:
+  // Packs the weights as they are now. All three arguments must outlive it.
+  CpuDecoder(const ModelConfig& config, const ModelWeights& weights,
+             const RopeTables& rope);
+
+  // Requires tokens, positions and block numbers in range.
+  void Step(const DecodeBatch& batch, int threads) const;
+
+ private:
+  using Buffer = hwy::AlignedFreeUniquePtr<float[]>;
+  struct Mlp {
+    PackedMatrix gate_up;
+    PackedMatrix down;
+  };
+  struct Layer {
+    const LayerWeights* weights = nullptr;  // Norms, kv_b, correction bias.
+    PackedMatrix inputs;
+    PackedMatrix q_b;
+    Buffer from_latent;  // [H, R, v]
+    PackedMatrix output;
+    Mlp mlp;  // Dense or shared; empty where there is neither.
+    PackedMatrix gate;
+    std::vector<Mlp> experts;
+  };
+  struct Scratch;
+
+  static Mlp PackMlp(const at::Tensor& gate_up, const at::Tensor& down);
+  Layer PackLayer(const LayerWeights& weights) const;
+  void RunRows(const DecodeBatch& batch, int64_t begin, int64_t end) const;
+  void Attend(const DecodeBatch& batch, const Layer& layer, float* cache,
+              Scratch* s) const;
+  void PlaceRow(const DecodeBatch& batch, const Layer& layer, int64_t row,
+                float* cache, Scratch* s) const;
+  void RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* y,
+              Scratch* s) const;
+  void RunExperts(const Layer& layer, int32_t* routes, int64_t route_row,
+                  Scratch* s) const;
+
+  const ModelConfig& config_;
+  const ModelWeights& weights_;
+  const RopeTables& rope_;
+  std::vector<Layer> layers_;
+  PackedMatrix head_;
+  int64_t moe_layers_;
+};
+
+}  // namespace cohort
