@@ -1,4 +1,4 @@
-// cohort-rollout: samples completions.
+// cohort-rollout: samples completions, for a learner or for files.
 #include "proto/flags.h"
 #include "proto/log.h"
 #include "rollout/verbs.h"
@@ -7,7 +7,8 @@ int main(int argc, char** argv) {
   cohort::SetLogName("rollout");
   return cohort::RunVerb(
       argc, argv,
-      {{"rollout-worker", "samples groups for a learner, until the run is over",
-        cohort::RolloutWorkerVerb},
+      {{"rollout-worker", "samples for a learner", cohort::RolloutWorkerVerb},
+       {"generate", "completions for the prompts of a file",
+        cohort::GenerateVerb},
        {"doctor", "says what this machine has and lacks", cohort::DoctorVerb}});
 }

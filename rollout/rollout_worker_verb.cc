@@ -1,16 +1,22 @@
+#include <ATen/Parallel.h>
 #include <torch/types.h>
+#include <unistd.h>
 
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "configs/config.h"
 #include "model/checkpoint.h"
 #include "model/device.h"
+#include "model/model_config.h"
 #include "model/tokenizer.h"
 #include "proto/flags.h"
 #include "proto/log.h"
@@ -25,30 +31,40 @@
 namespace cohort {
 namespace {
 
-struct RolloutWorkerFlags {
+struct WorkerFlags {
   std::string learner;
   std::string rewards;
   std::string config;
-  std::string name = "w0";
+  std::string name;
   int threads = 0;
   std::string device = "auto";
-  int patience_s = 120;
+  std::string patience = "2m";
 };
 
-// The hashes of the folder that `config` names: what this worker would use.
-absl::Status DescribeOwnModel(const std::string& path, JoinRequest* request) {
-  COHORT_ASSIGN_OR_RETURN(const Config config, LoadConfig(path, {}));
-  COHORT_ASSIGN_OR_RETURN(const ModelConfig model,
-                          LoadModelConfig(config.model.checkpoint));
-  request->set_model_hash(ModelHash(model));
-  if (config.model.tokenizer == "bytes") {
-    request->set_tokenizer_hash(Tokenizer::Bytes()->hash());
-    return absl::OkStatus();
+std::string DefaultName() {
+  char host[256] = "worker";
+  gethostname(host, sizeof(host) - 1);
+  return absl::StrCat(host, "-", getpid());
+}
+
+// What this machine has under --config, for the learner to compare.
+absl::StatusOr<JoinRequest> MakeJoinRequest(const WorkerFlags& flags) {
+  JoinRequest request;
+  request.set_worker(flags.name);
+  if (flags.config.empty()) return request;
+  COHORT_ASSIGN_OR_RETURN(const Config config, LoadConfig(flags.config, {}));
+  const ModelSection& model = config.model;
+  COHORT_ASSIGN_OR_RETURN(const ModelConfig ours,
+                          LoadModelConfig(model.checkpoint));
+  request.set_model_hash(ModelHash(ours));
+  if (model.tokenizer == "bytes") {
+    request.set_tokenizer_hash(Tokenizer::Bytes()->hash());
+  } else {
+    COHORT_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                            Tokenizer::Load(model.checkpoint));
+    request.set_tokenizer_hash(tokenizer->hash());
   }
-  COHORT_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
-                          Tokenizer::Load(config.model.checkpoint));
-  request->set_tokenizer_hash(tokenizer->hash());
-  return absl::OkStatus();
+  return request;
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(
@@ -58,44 +74,50 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(
                           "the learner's tokenizer.json");
 }
 
-// Sized and typed as the run's; the values come with the first version.
-absl::StatusOr<std::unique_ptr<Transformer>> MakeModel(
-    const JoinResponse& run, const std::string& device_name) {
+// Another build may read the same files otherwise.
+absl::Status CheckHash(absl::string_view what, const std::string& ours,
+                       const std::string& theirs) {
+  if (ours == theirs) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the learner's ", what, " has hash ", theirs, " there and ",
+                   ours, " here: the builds differ"));
+}
+
+absl::StatusOr<std::unique_ptr<Transformer>> MakeModel(const JoinResponse& run,
+                                                       at::Device device) {
   COHORT_ASSIGN_OR_RETURN(
       const ModelConfig config,
       ParseModelConfig(run.model_config_json(), "the learner's config.json"));
-  COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(device_name));
-  return Transformer::Create(config, ComputeDtype(device), device);
-}
-
-WorkerSettings Settings(const RolloutWorkerFlags& flags,
-                        const JoinResponse& run, const RolloutConfig& rollout) {
-  return {.name = flags.name,
-          .run_id = run.run_id(),
-          .lease_prompts = rollout.lease_prompts,
-          .group_size = rollout.group_size,
-          .max_sequences = rollout.max_sequences,
-          .patience = absl::Seconds(flags.patience_s)};
-}
-
-absl::Status Work(const RolloutWorkerFlags& flags, std::stop_token stop) {
-  JoinRequest request;
-  request.set_worker(flags.name);
-  if (!flags.config.empty()) {
-    COHORT_RETURN_IF_ERROR(DescribeOwnModel(flags.config, &request));
-  }
-  const auto learner = Learner::NewStub(MakeChannel(flags.learner));
-  const auto rewards = Rewards::NewStub(MakeChannel(flags.rewards));
+  COHORT_RETURN_IF_ERROR(
+      CheckHash("model", ModelHash(config), run.model_hash()));
   COHORT_ASSIGN_OR_RETURN(
-      const JoinResponse run,
-      JoinRun(learner.get(), request, absl::Seconds(flags.patience_s), stop));
+      std::unique_ptr<Transformer> model,
+      Transformer::Create(config, ComputeDtype(device), device));
+  model->SetTrainable(false);
+  return model;
+}
+
+// One learner process, from Join to its end. `sampled` becomes true once
+// weights have been in force.
+absl::Status WorkForLearner(const WorkerFlags& flags,
+                            const JoinRequest& request, absl::Duration patience,
+                            at::Device device, const std::stop_token& stop,
+                            bool* sampled) {
+  const std::unique_ptr<Learner::Stub> learner =
+      Learner::NewStub(MakeChannel(flags.learner));
+  const std::unique_ptr<Rewards::Stub> rewards =
+      Rewards::NewStub(MakeChannel(flags.rewards));
+  COHORT_ASSIGN_OR_RETURN(const JoinResponse run,
+                          JoinRun(learner.get(), request, patience, stop));
   COHORT_ASSIGN_OR_RETURN(const RolloutConfig rollout,
                           ParseRollout(run.rollout_config_yaml()));
   at::set_num_threads(flags.threads > 0 ? flags.threads : rollout.threads);
   COHORT_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
                           MakeTokenizer(run));
+  COHORT_RETURN_IF_ERROR(
+      CheckHash("tokenizer", tokenizer->hash(), run.tokenizer_hash()));
   COHORT_ASSIGN_OR_RETURN(const std::unique_ptr<Transformer> model,
-                          MakeModel(run, flags.device));
+                          MakeModel(run, device));
   WeightReceiver weights(learner.get(), run.run_id(), flags.name,
                          WeightLayout(*model));
   COHORT_ASSIGN_OR_RETURN(
@@ -103,47 +125,78 @@ absl::Status Work(const RolloutWorkerFlags& flags, std::stop_token stop) {
       ModelEngine::Create({.max_sequences = rollout.max_sequences,
                            .block_tokens = rollout.block_tokens},
                           model.get(), tokenizer.get(), &weights));
-  Worker worker(Settings(flags, run, rollout), learner.get(), rewards.get(),
-                engine.get(), &weights);
+  WorkerSettings settings;
+  settings.name = flags.name;
+  settings.run_id = run.run_id();
+  settings.lease_prompts = rollout.lease_prompts;
+  settings.group_size = rollout.group_size;
+  settings.max_sequences = rollout.max_sequences;
+  settings.patience = patience;
+  Worker worker(settings, learner.get(), rewards.get(), engine.get(), &weights);
   COHORT_LOG(INFO) << "joined learner=" << flags.learner
-                   << " run_id=" << run.run_id();
+                   << " run=" << run.run_id() << " device=" << device.str()
+                   << " threads=" << at::get_num_threads();
   const absl::Status status = worker.Run(stop);
   const EngineStats stats = engine->stats();
-  COHORT_LOG(INFO) << "done sampled_tokens=" << stats.sampled_tokens
+  COHORT_LOG(INFO) << "left learner=" << flags.learner
+                   << " sampled_tokens=" << stats.sampled_tokens
+                   << " prefilled_tokens=" << stats.prefilled_tokens
                    << " steps=" << stats.steps << " busy_s=" << stats.busy_s;
+  *sampled = engine->PolicyVersion() >= 0;
   return status;
+}
+
+absl::Status Work(const WorkerFlags& flags, absl::Duration patience,
+                  const std::stop_token& stop) {
+  COHORT_ASSIGN_OR_RETURN(const JoinRequest request, MakeJoinRequest(flags));
+  COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(flags.device));
+  while (true) {
+    bool sampled = false;
+    const absl::Status status =
+        WorkForLearner(flags, request, patience, device, stop, &sampled);
+    if (stop.stop_requested()) return absl::OkStatus();
+    // A learner that was restarted is another to its workers. Where not even
+    // weights came, joining again would not help.
+    if (!absl::IsFailedPrecondition(status) || !sampled) return status;
+    COHORT_LOG(INFO) << "joining again reason=\"" << status.message() << '"';
+  }
 }
 
 }  // namespace
 
 int RolloutWorkerVerb(const std::vector<std::string>& args) {
-  RolloutWorkerFlags flags;
+  WorkerFlags flags;
+  flags.name = DefaultName();
   FlagParser parser("rollout-worker",
-                    "Samples groups for a learner until its run is over. Has "
-                    "no port of its own and needs no files: the learner sends "
-                    "the model.");
+                    "Samples, grades and delivers what a learner leases, until "
+                    "its run is finished or SIGTERM.");
   parser.Required("learner", &flags.learner, "HOST:PORT", "the learner");
   parser.Required("rewards", &flags.rewards, "HOST:PORT", "the reward server");
   parser.Flag("config", &flags.config, "CONFIG",
-              "YAML file whose model must be the run's: refused otherwise");
+              "YAML file whose model must be the learner's");
   parser.Flag("name", &flags.name, "NAME", "unique among the run's workers");
   parser.Flag("threads", &flags.threads, "N",
-              "threads of the engine; 0: as the run says");
-  parser.Flag("device", &flags.device, "auto|cpu|cuda",
-              "where to compute; auto: a GPU where there is one");
-  parser.Flag("patience", &flags.patience_s, "SECONDS",
-              "how long learner or reward server may be gone");
+              "threads of the engine; 0: as the run's rollout.threads says");
+  parser.Flag("device", &flags.device, "DEVICE", "auto, cpu or cuda");
+  parser.Flag("patience", &flags.patience, "DURATION",
+              "how long the learner or the reward server may be gone");
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
-  SetLogName(absl::StrCat("rollout ", flags.name));
-  Shutdown shutdown;  // Before gRPC starts its threads.
+  absl::Duration patience;
+  if (!absl::ParseDuration(flags.patience, &patience) ||
+      patience <= absl::ZeroDuration()) {
+    return WrongCall("rollout-worker",
+                     "flag --patience must be a duration such as 30s or 2m");
+  }
+  Shutdown shutdown;  // Before LibTorch and gRPC start their threads.
+  SetLogName("rollout " + flags.name);
   std::stop_source stop;
-  const std::jthread watch([&](const std::stop_token& ended) {
-    while (!ended.stop_requested()) {
-      if (shutdown.WaitFor(absl::Milliseconds(200))) stop.request_stop();
-      if (stop.stop_requested()) return;
-    }
+  std::jthread watcher([&] {
+    shutdown.Wait();
+    stop.request_stop();
   });
-  return ExitCode(Work(flags, stop.get_token()));
+  const absl::Status status = Work(flags, patience, stop.get_token());
+  shutdown.Request();
+  return ExitCode(status);
 }
 
 }  // namespace cohort

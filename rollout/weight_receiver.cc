@@ -150,10 +150,13 @@ WeightReceiver::WeightReceiver(Learner::StubInterface* stub, std::string run_id,
       expected_(std::move(expected)) {}
 
 void WeightReceiver::Run(std::stop_token stop) {
-  const std::stop_callback break_stream(stop, [this] { Refresh(); });
+  const std::stop_callback break_stream(stop, [this] {
+    absl::MutexLock lock(&mu_);
+    if (context_ != nullptr) context_->TryCancel();
+  });
   absl::Duration backoff = kFirstBackoff;
   while (!stop.stop_requested()) {
-    const int64_t taken_before = taken();
+    const int64_t had = NewestReceived();
     const absl::Status status = ReadStream(stop);
     if (stop.stop_requested()) return;
     if (absl::IsFailedPrecondition(status)) {
@@ -161,7 +164,7 @@ void WeightReceiver::Run(std::stop_token stop) {
       fatal_ = status;
       return;
     }
-    if (taken() != taken_before) backoff = kFirstBackoff;
+    if (NewestReceived() != had) backoff = kFirstBackoff;
     if (absl::IsDataLoss(status)) {
       COHORT_LOG(WARNING) << status.message() << ": reading the stream anew";
     } else if (backoff == kFirstBackoff && !absl::IsCancelled(status)) {
@@ -180,11 +183,9 @@ void WeightReceiver::Run(std::stop_token stop) {
 
 absl::Status WeightReceiver::ReadStream(const std::stop_token& stop) {
   grpc::ClientContext context;
-  int64_t epoch = 0;
   {
     absl::MutexLock lock(&mu_);
     context_ = &context;
-    epoch = epoch_;
   }
   const absl::Cleanup forget = [this] {
     absl::MutexLock lock(&mu_);
@@ -195,7 +196,7 @@ absl::Status WeightReceiver::ReadStream(const std::stop_token& stop) {
   StreamWeightsRequest request;
   request.set_run_id(run_id_);
   request.set_worker(worker_);
-  request.set_have_version(-1);
+  request.set_have_version(NewestReceived());
   const std::unique_ptr<grpc::ClientReaderInterface<WeightShard>> reader =
       stub_->StreamWeights(&context, request);
   WeightAssembler assembler(expected_);
@@ -211,7 +212,8 @@ absl::Status WeightReceiver::ReadStream(const std::stop_token& stop) {
     }
     if (*weights == nullptr) continue;
     absl::MutexLock lock(&mu_);
-    if (epoch == epoch_) ready_ = *std::move(weights);
+    newest_ = (*weights)->version;
+    ready_ = *std::move(weights);
   }
   return FromGrpcStatus(reader->Finish());
 }
@@ -219,7 +221,6 @@ absl::Status WeightReceiver::ReadStream(const std::stop_token& stop) {
 absl::StatusOr<std::unique_ptr<WeightSet>> WeightReceiver::Take() {
   absl::MutexLock lock(&mu_);
   COHORT_RETURN_IF_ERROR(fatal_);
-  if (ready_ != nullptr) ++taken_;
   return std::move(ready_);
 }
 
@@ -229,16 +230,9 @@ void WeightReceiver::WaitForNew(absl::Duration timeout) {
                        timeout);
 }
 
-void WeightReceiver::Refresh() {
+int64_t WeightReceiver::NewestReceived() const {
   absl::MutexLock lock(&mu_);
-  ready_ = nullptr;
-  ++epoch_;
-  if (context_ != nullptr) context_->TryCancel();
-}
-
-int64_t WeightReceiver::taken() const {
-  absl::MutexLock lock(&mu_);
-  return taken_;
+  return newest_;
 }
 
 }  // namespace cohort

@@ -61,9 +61,7 @@ class WeightReceiver {
   WeightReceiver(Learner::StubInterface* stub, std::string run_id,
                  std::string worker, std::vector<TensorInfo> expected);
 
-  // Keeps a stream open, and opens it again when it breaks, until `stop`. The
-  // newest version is asked for after every break, known or not: a learner that
-  // resumed may have gone back.
+  // Keeps a stream open, and opens it again when it breaks, until `stop`.
   void Run(std::stop_token stop);
 
   // The newest version received and not yet taken, else null.
@@ -74,14 +72,9 @@ class WeightReceiver {
   // Blocks until Take would give something or `timeout` has passed.
   void WaitForNew(absl::Duration timeout);
 
-  // Forgets what was not taken and asks for the newest version anew.
-  void Refresh();
-
-  // How many versions have been taken.
-  int64_t taken() const;
-
  private:
   absl::Status ReadStream(const std::stop_token& stop);
+  int64_t NewestReceived() const;
   bool HasNews() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return ready_ != nullptr || !fatal_.ok();
   }
@@ -93,11 +86,9 @@ class WeightReceiver {
   mutable absl::Mutex mu_;
   std::unique_ptr<WeightSet> ready_ ABSL_GUARDED_BY(mu_);
   absl::Status fatal_ ABSL_GUARDED_BY(mu_);
-  int64_t taken_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t newest_ ABSL_GUARDED_BY(mu_) = -1;  // Received, taken or not.
   // Of the open stream, to break it; null between two streams.
   grpc::ClientContext* context_ ABSL_GUARDED_BY(mu_) = nullptr;
-  // Counts Refresh calls: a stream opened before the last one is not believed.
-  int64_t epoch_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace cohort

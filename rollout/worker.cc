@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -143,8 +142,7 @@ absl::Status Worker::LeaseAll() {
         absl::MutexLock lock(&mu_);
         unsampled_ += lease.sampling().group_size();
       }
-      leased_.Push({.lease = std::move(lease),
-                    .newest_version = response.policy_version()});
+      leased_.Push(std::move(lease));
     }
   }
 }
@@ -180,32 +178,20 @@ absl::Status Worker::TakeLeases() {
   absl::Duration wait = engine_->Pending() == 0 && waiting_.empty()
                             ? kIdleWait
                             : absl::ZeroDuration();
-  while (std::optional<LeasedPrompt> prompt = leased_.Pop(wait)) {
-    waiting_.push_back(*std::move(prompt));
+  while (std::optional<Lease> lease = leased_.Pop(wait)) {
+    waiting_.push_back(*std::move(lease));
     wait = absl::ZeroDuration();
   }
-  while (!waiting_.empty() && WeightsFit(&waiting_.front())) {
-    COHORT_RETURN_IF_ERROR(engine_->Add(waiting_.front().lease));
+  while (!waiting_.empty() &&
+         engine_->PolicyVersion() >=
+             std::max<int64_t>(0, waiting_.front().min_policy_version())) {
+    COHORT_RETURN_IF_ERROR(engine_->Add(waiting_.front()));
     waiting_.pop_front();
   }
   if (engine_->Pending() == 0 && !waiting_.empty()) {
     weights_->WaitForNew(kIdleWait);
   }
   return absl::OkStatus();
-}
-
-// Whether the weights in force may sample this prompt. Weights newer than any
-// the learner knows of are those of a learner that has since gone back to a
-// checkpoint (or were published since the lease): they are fetched anew once.
-bool Worker::WeightsFit(LeasedPrompt* prompt) {
-  const int64_t version = engine_->PolicyVersion();
-  if (version > prompt->newest_version) {
-    prompt->newest_version = std::numeric_limits<int64_t>::max();
-    prompt->usable_after_taken = weights_->taken() + 1;
-    weights_->Refresh();
-  }
-  return version >= prompt->lease.min_policy_version() && version >= 0 &&
-         weights_->taken() >= prompt->usable_after_taken;
 }
 
 // Rows 4 and 5: grades what was sampled and brings it home.

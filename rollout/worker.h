@@ -55,8 +55,11 @@ class Worker {
          WeightReceiver* weights);
 
   // Works until the run is finished or `stop` (OK), or until nothing more can
-  // be done: learner or reward server gone for longer than `patience`
-  // (kUnavailable), another run (kFailedPrecondition), a broken engine.
+  // be done:
+  //   kUnavailable         learner or reward server gone for too long
+  //   kFailedPrecondition  the learner is another process now, or its weights
+  //                        are of another model: join again
+  //   any other            a broken engine
   absl::Status Run(std::stop_token stop);
 
  private:
@@ -72,7 +75,6 @@ class Worker {
   absl::Status DeliverAll();
 
   absl::Status TakeLeases();
-  bool WeightsFit(LeasedPrompt* prompt);
   absl::Status GradeGroup(Group* group);
   absl::Status SubmitGroup(const Group& group);
   absl::Status Call(
@@ -91,9 +93,9 @@ class Worker {
   Engine* const engine_;
   WeightReceiver* const weights_;
 
-  BoundedQueue<LeasedPrompt> leased_;
+  BoundedQueue<Lease> leased_;
   BoundedQueue<Group> sampled_;
-  std::deque<LeasedPrompt> waiting_;  // For weights; the sampling thread's own.
+  std::deque<Lease> waiting_;  // For weights; the sampling thread's own.
 
   std::stop_source stop_;
   absl::Mutex mu_;

@@ -132,7 +132,7 @@ class FakeLearner : public Learner::Service {
                              grpc::ServerWriter<WeightShard>* writer) override {
     absl::MutexLock lock(&mu_);
     ++streams_;
-    int64_t sent = -1;
+    int64_t sent = request->have_version();
     have_version_ = request->have_version();
     while (!context->IsCancelled()) {
       if (version_ != sent) {
@@ -159,7 +159,6 @@ class FakeLearner : public Learner::Service {
     leases_.push_back(std::move(lease));
   }
 
-  // Also to an older version, as a learner that resumed does.
   void Publish(int64_t version, std::vector<WeightShard> shards) {
     absl::MutexLock lock(&mu_);
     version_ = version;

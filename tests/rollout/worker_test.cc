@@ -123,26 +123,6 @@ TEST_F(WorkerTest, ARestartedLearnerIsServedOn) {
   COHORT_EXPECT_OK(Stop());
 }
 
-// The learner had reached version 9, was killed and resumed from version 4. The
-// worker's version 9 belongs to a past that never happened.
-TEST_F(WorkerTest, WeightsOfALearnerThatWentBackAreNotUsed) {
-  learner_.Publish(9);
-  learner_.AddLease("before", 3);
-  Start();
-  ASSERT_TRUE(learner_.WaitForGroups(1));
-  learner_.EndStreams(true);
-  learner_server_.Stop();
-  learner_.EndStreams(false);
-  learner_.Publish(4);
-  learner_.AddLease("after", 3, /*min_policy_version=*/4);
-  learner_server_.Start();
-  ASSERT_TRUE(learner_.WaitForGroups(2));
-  COHORT_EXPECT_OK(Stop());
-  EXPECT_EQ(
-      learner_.groups().at("rl/after/0").trajectories(0).versions(0).version(),
-      4);
-}
-
 TEST_F(WorkerTest, APromptWaitsForTheWeightsItsLeaseAsksFor) {
   learner_.Publish(0);
   learner_.AddLease("now", 3);

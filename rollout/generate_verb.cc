@@ -1,0 +1,264 @@
+#include <ATen/Parallel.h>
+#include <torch/types.h>
+
+#include <ctime>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "model/checkpoint.h"
+#include "model/device.h"
+#include "model/tokenizer.h"
+#include "model/transformer.h"
+#include "proto/flags.h"
+#include "proto/log.h"
+#include "proto/rows.h"
+#include "proto/status.h"
+#include "rollout/generate_rows.h"
+#include "rollout/model_engine.h"
+#include "rollout/verbs.h"
+
+namespace cohort {
+namespace {
+
+struct GenerateFlags {
+  std::string model;
+  std::string input;
+  std::string output;
+  int n = 1;
+  double temperature = 1;
+  double top_p = 1;
+  int top_k = 0;
+  int max_tokens = 256;
+  std::vector<std::string> stop;
+  uint64_t seed = 0;
+  bool ignore_eos = false;
+  std::string tokenizer;
+  std::string dtype;
+  std::string device = "auto";
+  int threads = 0;
+  int max_sequences = 256;
+};
+
+struct Loaded {
+  std::unique_ptr<Transformer> model;
+  std::unique_ptr<Tokenizer> tokenizer;  // Null where the folder has none.
+};
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+absl::Status WriteOutput(const std::string& path, const std::string& content) {
+  if (path != "-") return WriteFileAtomically(path, content);
+  std::cout << content << std::flush;
+  if (!std::cout) return absl::DataLossError("cannot write standard output");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<GenerateRow>> ReadRows(const std::string& path) {
+  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(path));
+  std::vector<GenerateRow> rows;
+  int64_t line_number = 0;
+  for (const absl::string_view line : absl::StrSplit(content, '\n')) {
+    ++line_number;
+    if (line.find_first_not_of(" \t\r") == absl::string_view::npos) continue;
+    const std::string place = absl::StrCat(path, ":", line_number);
+    absl::StatusOr<GenerateRow> row =
+        ParseGenerateRow({line.data(), line.size()}, place);
+    if (!row.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, ": ", row.status().message()));
+    }
+    rows.push_back(*std::move(row));
+  }
+  return rows;
+}
+
+absl::StatusOr<at::ScalarType> ChooseDtype(const GenerateFlags& flags,
+                                           at::Device device) {
+  if (flags.dtype.empty()) return ComputeDtype(device);
+  if (flags.dtype == "float32") return at::kFloat;
+  if (flags.dtype == "bfloat16" && !device.is_cpu()) return at::kBFloat16;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "flag --dtype: ", flags.dtype, " is not computed in on ", device.str()));
+}
+
+absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
+  Loaded loaded;
+  COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(flags.device));
+  COHORT_ASSIGN_OR_RETURN(const at::ScalarType dtype,
+                          ChooseDtype(flags, device));
+  COHORT_ASSIGN_OR_RETURN(const ModelConfig config,
+                          LoadModelConfig(flags.model));
+  COHORT_ASSIGN_OR_RETURN(loaded.model,
+                          Transformer::Create(config, dtype, device));
+  COHORT_RETURN_IF_ERROR(LoadWeights(flags.model, loaded.model.get()));
+  loaded.model->SetTrainable(false);
+  loaded.model->WeightsChanged();
+  if (flags.tokenizer == "bytes") {
+    loaded.tokenizer = Tokenizer::Bytes();
+    return loaded;
+  }
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
+      Tokenizer::Load(flags.model);
+  if (tokenizer.ok()) {
+    loaded.tokenizer = *std::move(tokenizer);
+  } else if (!absl::IsNotFound(tokenizer.status())) {
+    return tokenizer.status();
+  }
+  return loaded;
+}
+
+// Fills in `row.ids`, or says what is wrong with the row.
+std::string TokenizeRow(const Loaded& loaded, int max_tokens,
+                        GenerateRow* row) {
+  if (!row->has_ids) {
+    if (loaded.tokenizer == nullptr) {
+      return "the model's folder has no tokenizer.json; give ids";
+    }
+    absl::StatusOr<std::vector<int32_t>> ids =
+        loaded.tokenizer->Encode(row->text);
+    if (!ids.ok()) return std::string(ids.status().message());
+    row->ids = *std::move(ids);
+  }
+  const int64_t positions = loaded.model->config().max_position_embeddings;
+  const int64_t needed = static_cast<int64_t>(row->ids.size()) + max_tokens;
+  if (needed > positions) {
+    return absl::StrCat(row->ids.size(), " prompt tokens and ", max_tokens,
+                        " new ones exceed the model's ", positions,
+                        " positions");
+  }
+  return "";
+}
+
+Sampling SamplingOf(const GenerateFlags& flags, const ModelConfig& config) {
+  Sampling sampling;
+  sampling.set_group_size(flags.n);
+  sampling.set_temperature(flags.temperature);
+  sampling.set_top_p(flags.top_p);
+  sampling.set_top_k(flags.top_k);
+  sampling.set_max_completion_tokens(flags.max_tokens);
+  sampling.mutable_stop()->Assign(flags.stop.begin(), flags.stop.end());
+  for (const int64_t token : config.eos_token_ids) {
+    sampling.add_end_tokens(static_cast<int32_t>(token));
+  }
+  sampling.set_ignore_end(flags.ignore_eos);
+  sampling.set_seed(flags.seed);
+  return sampling;
+}
+
+// One line per row, in the order of the rows.
+absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
+                                       std::vector<GenerateRow> rows,
+                                       const Loaded& loaded,
+                                       ModelEngine* engine) {
+  Lease lease;
+  lease.mutable_occurrence()->set_stage("generate");
+  *lease.mutable_sampling() = SamplingOf(flags, loaded.model->config());
+  std::map<std::string, int64_t> seen;  // The same id is drawn anew.
+  std::map<std::string, size_t> row_of;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    GenerateRow& row = rows[i];
+    if (row.flaw.empty())
+      row.flaw = TokenizeRow(loaded, flags.max_tokens, &row);
+    if (!row.flaw.empty()) continue;
+    Occurrence& occurrence = *lease.mutable_occurrence();
+    occurrence.set_prompt_id(row.id);
+    occurrence.set_occurrence(seen[row.id]++);
+    lease.mutable_prompt()->set_id(row.id);
+    lease.mutable_prompt()->mutable_tokens()->Assign(row.ids.begin(),
+                                                     row.ids.end());
+    const absl::Status added = engine->Add(lease);
+    if (!added.ok()) {
+      row.flaw = std::string(added.message());
+      continue;
+    }
+    row_of[absl::StrCat("generate/", row.id, "/", occurrence.occurrence())] = i;
+  }
+  std::vector<Group> groups(rows.size());
+  while (engine->Pending() > 0) {
+    COHORT_ASSIGN_OR_RETURN(std::vector<Group> finished, engine->Step());
+    for (Group& group : finished) {
+      groups[row_of.at(group.id())] = std::move(group);
+    }
+  }
+  std::string lines;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const bool with_text = loaded.tokenizer != nullptr && !rows[i].has_ids;
+    lines += PrintCompletions(rows[i], groups[i], with_text) + "\n";
+  }
+  return lines;
+}
+
+absl::Status Generate(const GenerateFlags& flags) {
+  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  COHORT_ASSIGN_OR_RETURN(std::vector<GenerateRow> rows, ReadRows(flags.input));
+  COHORT_ASSIGN_OR_RETURN(const Loaded loaded, Load(flags));
+  COHORT_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ModelEngine> engine,
+      ModelEngine::Create({.max_sequences = flags.max_sequences},
+                          loaded.model.get(), loaded.tokenizer.get(), nullptr));
+  const std::clock_t cpu_before = std::clock();
+  COHORT_ASSIGN_OR_RETURN(
+      const std::string lines,
+      SampleRows(flags, std::move(rows), loaded, engine.get()));
+  const EngineStats stats = engine->stats();
+  COHORT_LOG(INFO) << "generated sampled_tokens=" << stats.sampled_tokens
+                   << " prefilled_tokens=" << stats.prefilled_tokens
+                   << " steps=" << stats.steps << " busy_s=" << stats.busy_s
+                   << " cpu_s="
+                   << static_cast<double>(std::clock() - cpu_before) /
+                          CLOCKS_PER_SEC;
+  return WriteOutput(flags.output, lines);
+}
+
+}  // namespace
+
+int GenerateVerb(const std::vector<std::string>& args) {
+  GenerateFlags flags;
+  FlagParser parser("generate", "Samples completions for the rows of a file.");
+  parser.Required("model", &flags.model, "DIR", "Hugging Face folder");
+  parser.Required("input", &flags.input, "FILE",
+                  "JSONL of {id, prompt} or {id, ids}; - is standard input");
+  parser.Required("output", &flags.output, "FILE",
+                  "JSONL of {id, completions}; - is standard output");
+  parser.Flag("n", &flags.n, "N", "completions per row");
+  parser.Flag("temperature", &flags.temperature, "T", "0 is greedy");
+  parser.Flag("top-p", &flags.top_p, "P", "nucleus; 1 keeps all");
+  parser.Flag("top-k", &flags.top_k, "K", "the likeliest; 0 keeps all");
+  parser.Flag("max-tokens", &flags.max_tokens, "N", "longest completion");
+  parser.Flag("stop", &flags.stop, "TEXT", "ends a completion; repeatable");
+  parser.Flag("seed", &flags.seed, "SEED", "of the random numbers");
+  parser.Switch("ignore-eos", &flags.ignore_eos, "sample past the end token");
+  parser.Flag("tokenizer", &flags.tokenizer, "NAME",
+              "bytes: one token per byte; default: the folder's");
+  parser.Flag("dtype", &flags.dtype, "DTYPE",
+              "float32 or bfloat16; default: the device's");
+  parser.Flag("device", &flags.device, "DEVICE", "auto, cpu or cuda");
+  parser.Flag("threads", &flags.threads, "N", "0: all cores");
+  parser.Flag("max-sequences", &flags.max_sequences, "N",
+              "completions under way at the same time");
+  if (const std::optional<int> exit = parser.Parse(args)) return *exit;
+  if (flags.n < 1 || flags.max_tokens < 1 || flags.max_sequences < 1) {
+    return WrongCall("generate",
+                     "flags --n, --max-tokens and --max-sequences must be "
+                     "positive");
+  }
+  if (!flags.tokenizer.empty() && flags.tokenizer != "bytes") {
+    return WrongCall("generate", "flag --tokenizer must be bytes or absent");
+  }
+  return ExitCode(Generate(flags));
+}
+
+}  // namespace cohort
