@@ -41,7 +41,7 @@ bool IsSubsequence(absl::string_view letters, absl::string_view name) {
 
 std::string NearestKey(const std::string& key,
                        const std::vector<std::string>& known) {
-  if (const std::string elsewhere = KeyElsewhere(key); !elsewhere.empty()) {
+  if (std::string elsewhere = KeyElsewhere(key); !elsewhere.empty()) {
     return elsewhere;
   }
   std::vector<std::string> longer;

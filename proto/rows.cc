@@ -119,14 +119,14 @@ class Row {
 
   // Null when the field is missing.
   absl::StatusOr<const Json*> Find(std::string PromptFields::*member) const {
-    static const PromptFields* const kDefaults = new PromptFields();
+    static const PromptFields* const defaults = new PromptFields();
     const std::string& name = fields_.*member;
     const auto found = json_.find(name);
     if (found != json_.end() && !found->is_null()) return &*found;
-    if (name != kDefaults->*member) {
+    if (name != defaults->*member) {
       return absl::InvalidArgumentError(
-          absl::StrCat("no field '", name, "', which holds ",
-                       kDefaults->*member, " by the config"));
+          absl::StrCat("no field '", name, "', which holds ", defaults->*member,
+                       " by the config"));
     }
     return nullptr;
   }
