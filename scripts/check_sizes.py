@@ -11,25 +11,40 @@ TEST_LIMIT = 600
 FUNCTION_LIMIT = 60
 YAML_KEYS = 60
 
-# A line that opens a function's body at namespace or class level: not indented
-# more than two columns, ends in "{", and is no type, namespace or initialiser.
-OPENS = re.compile(r"^ {0,2}\S.*\{$")
-NO_FUNCTION = re.compile(
-    r"^\s*(namespace|struct|class|enum|union|extern|public|private|}|//|#)|=\s*\{$"
+# What cannot hold code: comments, texts, characters. Replaced by blanks, so that
+# every brace left is one of the language's.
+BLANKS = re.compile(
+    r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])'",
+    re.S,
 )
+SCOPE = re.compile(r"\b(namespace|class|struct|enum|union|extern)\b[^()]*$|^\s*$")
+FUNCTION = re.compile(r"\)[\w\s:&>*-]*(\([^{}]*\)[\s\w,]*)*$")
 
 
-def long_functions(path, lines):
-    for start, line in enumerate(lines):
-        if not OPENS.match(line) or NO_FUNCTION.match(line) or "=" in line[-4:]:
-            continue
-        indent = len(line) - len(line.lstrip())
-        closing = " " * indent + "}"
-        for end in range(start + 1, len(lines)):
-            if lines[end] == closing or lines[end] == closing + ";":
-                if end - start + 1 > FUNCTION_LIMIT:
-                    yield f"{path}:{start + 1}: function of {end - start + 1} lines"
-                break
+def long_functions(path, text):
+    """A function is a block, directly in a namespace or a class, that opens
+    behind a parameter list."""
+    code = BLANKS.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+    stack, head = [], 0
+    for match in re.finditer(r"[{};]", code):
+        if match.group() == "{":
+            before = re.sub(r"^\s*#.*$", "", code[head:match.start()], flags=re.M)
+            in_scope = all(kind == "scope" for kind, _ in stack)
+            if SCOPE.search(before):
+                kind = "scope"
+            elif in_scope and FUNCTION.search(before):
+                kind = "function"
+            else:
+                kind = "other"
+            stack.append((kind, match.start()))
+        elif match.group() == "}" and stack:
+            kind, start = stack.pop()
+            lines = code.count("\n", start, match.start()) + 1
+            if kind == "function" and lines > FUNCTION_LIMIT:
+                line = code.count("\n", 0, start) + 1
+                yield f"{path}:{line}: function of {lines} lines"
+        head = match.end()
 
 
 def main():
@@ -38,11 +53,12 @@ def main():
         for path in sorted(pathlib.Path(folder).rglob("*")):
             if path.suffix not in LIMITS:
                 continue
-            lines = path.read_text(encoding="utf-8").splitlines()
+            text = path.read_text(encoding="utf-8")
+            lines = text.splitlines()
             limit = TEST_LIMIT if folder == "tests" else LIMITS[path.suffix]
             if len(lines) > limit:
                 bad.append(f"{path}: {len(lines)} lines, at most {limit}")
-            bad.extend(long_functions(path, lines))
+            bad.extend(long_functions(path, text))
     for path in sorted(pathlib.Path("configs").glob("*.yaml")):
         keys = re.findall(r"^\s*(?:- )?\w+:(?=\s|$)", path.read_text(), re.M)
         if len(keys) > YAML_KEYS:
