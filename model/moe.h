@@ -29,7 +29,7 @@ Routes RouteTokens(const at::Tensor& x, const at::Tensor& gate,
                    const at::Tensor* forced = nullptr);
 
 // SwiGLU experts: sum over K of weight * down_e(silu(gate_e x) * up_e x), added
-// in the order of `experts`.
+// in ascending order of the experts.
 //   x: [N, D]; experts: [N, K] int64; weights: [N, K] float32
 //   gate_up: [E, 2 I, D], each expert's gate rows first; down: [E, D, I]
 // Returns [N, D]. Differentiable in x, weights, gate_up and down.

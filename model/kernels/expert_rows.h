@@ -20,6 +20,11 @@ ExpertOrder SortByExpert(const int64_t* choice, int64_t slots, int64_t experts);
 void GatherRows(const float* from, int64_t width, const int64_t* slots,
                 int64_t rows, int64_t per_token, float* to);
 
+// to[slots[i] / per_token, :] += factor * from[i, :], i < rows; factor is
+// factors[slots[i]], or one where `factors` is null.
+void AddRows(const float* from, int64_t width, const int64_t* slots,
+             int64_t rows, int64_t per_token, const float* factors, float* to);
+
 // out[n, :] = sum_j factors[n, j] from[n * per_token + j, :], j ascending, for
 // tokens [begin, end); null factors are one.
 void CombineRows(const float* from, int64_t width, int64_t per_token,

@@ -14,6 +14,22 @@ namespace cohort {
 namespace HWY_NAMESPACE {
 namespace {
 
+void AddImpl(const float* HWY_RESTRICT from, int64_t width,
+             const int64_t* slots, int64_t rows, int64_t per_token,
+             const float* factors, float* HWY_RESTRICT to) {
+  const Eight d;
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto by = hn::Set(d, factors == nullptr ? 1.0f : factors[slots[row]]);
+    const float* const source = from + row * width;
+    float* const target = to + slots[row] / per_token * width;
+    ForLanes(d, width, [&](int64_t i, int64_t count) HWY_ATTR {
+      StorePart(hn::MulAdd(by, LoadPart(d, source + i, count),
+                           LoadPart(d, target + i, count)),
+                d, target + i, count);
+    });
+  }
+}
+
 void CombineImpl(const float* HWY_RESTRICT from, int64_t width,
                  int64_t per_token, const float* factors, int64_t begin,
                  int64_t end, float* HWY_RESTRICT out) {
@@ -40,6 +56,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cohort {
 
+HWY_EXPORT(AddImpl);
 HWY_EXPORT(CombineImpl);
 
 ExpertOrder SortByExpert(const int64_t* choice, int64_t slots,
@@ -68,6 +85,12 @@ void GatherRows(const float* from, int64_t width, const int64_t* slots,
   for (int64_t i = 0; i < rows; ++i) {
     std::copy_n(from + slots[i] / per_token * width, width, to + i * width);
   }
+}
+
+void AddRows(const float* from, int64_t width, const int64_t* slots,
+             int64_t rows, int64_t per_token, const float* factors, float* to) {
+  HWY_DYNAMIC_DISPATCH(AddImpl)
+  (from, width, slots, rows, per_token, factors, to);
 }
 
 void CombineRows(const float* from, int64_t width, int64_t per_token,

@@ -1,6 +1,6 @@
 // SwiGLU experts on the CPU, float32: tokens are sorted by expert, each expert
 // runs as dense products over its tokens, and every token's outputs are added
-// in the order in which its experts are listed.
+// in ascending order of its experts.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct ExpertsParams {
   int threads;
 };
 
-// out: [n, d]. hidden: [n * k, 2 i], what gate and up gave, in order of expert
-// and then slot, for the backward pass; may be null.
+// out: [n, d]. hidden: n * k * 2 i floats, what gate and up gave, in an order
+// that only the backward pass knows; null where there will be none.
 void ExpertsForward(const ExpertsParams& params, float* out, float* hidden);
 
 struct ExpertsGrads {
