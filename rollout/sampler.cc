@@ -111,6 +111,7 @@ void Sampler::KeepLikeliest(absl::Span<const float> logits,
 
   double total = 0;
   for (const int32_t i : kept_) total += numerators_[i];
+  if (!(total > 0)) return;  // NaN: reported later.
   const double wanted = sampling.top_p() * total;
   double sum = 0;
   size_t count = 0;

@@ -53,9 +53,19 @@ class TestServer {
   std::unique_ptr<grpc::Server> server_;
 };
 
-// One tensor "w" of two values, in shards of `shard_bytes`.
-inline std::vector<WeightShard> MakeShards(int64_t version, std::string bytes,
-                                           size_t shard_bytes) {
+// One float32 tensor "w" of two values.
+inline std::vector<TensorInfo> OneTensor() {
+  TensorInfo tensor;
+  tensor.set_name("w");
+  tensor.set_dtype("F32");
+  tensor.add_shape(2);
+  return {tensor};
+}
+
+// `bytes` of `tensors`, in shards of `shard_bytes`.
+inline std::vector<WeightShard> MakeShards(
+    int64_t version, const std::string& bytes, size_t shard_bytes,
+    const std::vector<TensorInfo>& tensors = OneTensor()) {
   std::vector<WeightShard> shards;
   std::vector<uint64_t> checksums;
   for (size_t offset = 0; offset < bytes.size(); offset += shard_bytes) {
@@ -69,24 +79,13 @@ inline std::vector<WeightShard> MakeShards(int64_t version, std::string bytes,
     checksums.push_back(shard.checksum());
     shards.push_back(std::move(shard));
   }
-  TensorInfo* const tensor = shards[0].add_tensors();
-  tensor->set_name("w");
-  tensor->set_dtype("F32");
-  tensor->add_shape(2);
+  for (const TensorInfo& tensor : tensors) *shards[0].add_tensors() = tensor;
   for (WeightShard& shard : shards) {
     shard.set_count(static_cast<int32_t>(shards.size()));
     shard.set_total_checksum(
         XXH3_64bits(checksums.data(), checksums.size() * sizeof(uint64_t)));
   }
   return shards;
-}
-
-inline std::vector<TensorInfo> OneTensor() {
-  TensorInfo tensor;
-  tensor.set_name("w");
-  tensor.set_dtype("F32");
-  tensor.add_shape(2);
-  return {tensor};
 }
 
 // Thread-safe. Hands out what it is given, and stores groups once per id.
