@@ -2,8 +2,13 @@
 
 #include <torch/types.h>
 
+#include <utility>
+#include <vector>
+
 #include "model/attention.h"
+#include "model/heads.h"
 #include "model/linear.h"
+#include "model/ops.h"
 #include "model/rms_norm.h"
 #include "model/rope.h"
 
@@ -11,29 +16,61 @@ namespace cohort {
 namespace {
 
 struct Projected {
-  at::Tensor q_nope;  // [N, H, nope]
-  at::Tensor q_rope;  // [N, H, P], rotated
+  at::Tensor q;       // [N, H (nope + P)], not rotated yet
   at::Tensor latent;  // [N, R], normalised
-  at::Tensor k_rope;  // [N, 1, P], rotated
+  at::Tensor k_rope;  // [N, P], not rotated yet
 };
 
 Projected Project(const ModelConfig& c, const AttentionWeights& w,
-                  const at::Tensor& x, const RowFacts& rows) {
-  const int64_t rank = c.kv_lora_rank;
-  const int64_t rope = c.qk_rope_head_dim;
+                  const at::Tensor& x) {
   const at::Tensor all = Linear(x, w.inputs);  // [N, Q + R + P]
-  const int64_t queries = all.size(1) - rank - rope;
-  at::Tensor q = all.narrow(1, 0, queries);
+  const int64_t queries = all.size(1) - c.kv_lora_rank - c.qk_rope_head_dim;
+  const std::vector<at::Tensor> parts =
+      all.split_with_sizes({queries, c.kv_lora_rank, c.qk_rope_head_dim}, 1);
+  at::Tensor q = parts[0];
   if (w.q_b.defined()) q = Linear(RmsNorm(q, w.q_norm, kLatentEps), w.q_b);
-  const at::Tensor heads = q.unflatten(
-      1, {c.num_attention_heads, c.qk_nope_head_dim + rope});  // [N, H, ..]
+  return {.q = q,
+          .latent = RmsNorm(parts[1], w.kv_norm, kLatentEps),
+          .k_rope = parts[2]};
+}
+
+// q [N, H (nope + P)] by head, [N, H, nope] and, rotated, [N, H, P].
+std::pair<at::Tensor, at::Tensor> SplitQueries(const ModelConfig& c,
+                                               const at::Tensor& q,
+                                               const RowFacts& rows) {
+  const int64_t nope = c.qk_nope_head_dim;
+  const at::Tensor heads =
+      q.unflatten(1, {c.num_attention_heads, nope + c.qk_rope_head_dim});
+  return {heads.narrow(2, 0, nope),
+          Rotate(heads.narrow(2, nope, c.qk_rope_head_dim), rows.cos, rows.sin,
+                 c.rope.interleave)};
+}
+
+// kv: [N, H (nope + v)].
+Heads FullHeads(const ModelConfig& c, const Projected& p, const at::Tensor& kv,
+                const RowFacts& rows) {
+  const int64_t nope = c.qk_nope_head_dim;
+  if (RunsOnKernels(p.q)) {
+    return MakeHeads({.q = p.q,
+                      .k_rope = p.k_rope,
+                      .kv = kv,
+                      .cos = rows.cos,
+                      .sin = rows.sin},
+                     {.heads = c.num_attention_heads,
+                      .nope = nope,
+                      .rope = c.qk_rope_head_dim,
+                      .value = c.v_head_dim,
+                      .interleave = c.rope.interleave});
+  }
+  const auto [q_nope, q_rope] = SplitQueries(c, p.q, rows);
+  const at::Tensor k_rope = Rotate(p.k_rope.unsqueeze(1), rows.cos, rows.sin,
+                                   c.rope.interleave);  // [N, 1, P]
+  const at::Tensor by_head =
+      kv.unflatten(1, {c.num_attention_heads, nope + c.v_head_dim});
   return {
-      .q_nope = heads.narrow(2, 0, c.qk_nope_head_dim),
-      .q_rope = Rotate(heads.narrow(2, c.qk_nope_head_dim, rope), rows.cos,
-                       rows.sin, c.rope.interleave),
-      .latent = RmsNorm(all.narrow(1, queries, rank), w.kv_norm, kLatentEps),
-      .k_rope = Rotate(all.narrow(1, queries + rank, rope).unsqueeze(1),
-                       rows.cos, rows.sin, c.rope.interleave)};
+      .q = at::cat({q_nope, q_rope}, -1),
+      .k = at::cat({by_head.narrow(2, 0, nope), k_rope.expand_as(q_rope)}, -1),
+      .v = by_head.narrow(2, nope, c.v_head_dim).contiguous()};
 }
 
 // x [N, H, a] times weight [H, b, a], head by head. Returns [N, H, b].
@@ -51,22 +88,15 @@ at::Tensor MlaForward(const ModelConfig& config, const AttentionWeights& w,
                       const at::Tensor& x, const RowFacts& rows,
                       const std::vector<int64_t>& offsets,
                       at::Tensor* latents) {
-  const Projected p = Project(config, w, x, rows);
+  const Projected p = Project(config, w, x);
+  const Heads heads = FullHeads(config, p, Linear(p.latent, w.kv_b), rows);
   if (latents != nullptr) {
-    *latents = at::cat({p.latent, p.k_rope.squeeze(1)}, -1);
+    const at::Tensor k_rope = heads.k.select(1, 0).narrow(
+        1, config.qk_nope_head_dim, config.qk_rope_head_dim);
+    *latents = at::cat({p.latent, k_rope}, -1);
   }
-  const at::Tensor kv =
-      Linear(p.latent, w.kv_b)
-          .unflatten(1, {config.num_attention_heads,
-                         config.qk_nope_head_dim + config.v_head_dim});
-  const at::Tensor q = at::cat({p.q_nope, p.q_rope}, -1);
-  const at::Tensor k = at::cat(
-      {kv.narrow(2, 0, config.qk_nope_head_dim), p.k_rope.expand_as(p.q_rope)},
-      -1);
-  const at::Tensor v =
-      kv.narrow(2, config.qk_nope_head_dim, config.v_head_dim).contiguous();
-  const at::Tensor attended =
-      PackedAttention(q, k, v, offsets, config.SoftmaxScale());
+  const at::Tensor attended = PackedAttention(heads.q, heads.k, heads.v,
+                                              offsets, config.SoftmaxScale());
   return Linear(attended.flatten(1), w.output);
 }
 
@@ -86,13 +116,16 @@ at::Tensor MlaDecode(const ModelConfig& config, const AttentionWeights& w,
                      const AbsorbedWeights& absorbed, const at::Tensor& x,
                      const RowFacts& rows, const DecodePlaces& places,
                      const at::Tensor& cache) {
-  const Projected p = Project(config, w, x, rows);
+  const Projected p = Project(config, w, x);
+  const auto [q_nope, q_rope] = SplitQueries(config, p.q, rows);
+  const at::Tensor k_rope =
+      Rotate(p.k_rope.unsqueeze(1), rows.cos, rows.sin, config.rope.interleave);
   cache.view({-1, cache.size(2)})
       .index_copy_(
           0, places.slots,
-          at::cat({p.latent, p.k_rope.squeeze(1)}, -1).to(cache.scalar_type()));
+          at::cat({p.latent, k_rope.squeeze(1)}, -1).to(cache.scalar_type()));
   const at::Tensor attended = LatentAttention(
-      LinearPerHead(p.q_nope, absorbed.to_latent), p.q_rope.contiguous(), cache,
+      LinearPerHead(q_nope, absorbed.to_latent), q_rope.contiguous(), cache,
       places.block_tables, places.context, config.SoftmaxScale());
   return Linear(LinearPerHead(attended, absorbed.from_latent).flatten(1),
                 w.output);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/attention.h"
+#include "model/heads.h"
 #include "model/linear.h"
 #include "model/logprob.h"
 #include "model/moe.h"
@@ -149,6 +150,68 @@ TEST_F(KernelsTest, PackedAttentionIsTheSoftmaxOverEarlierTokens) {
         ExpectNear(got[n][h], sum / total, "token " + std::to_string(n));
       }
     }
+  }
+}
+
+// One row of MLA's heads as the paper writes them: per head, the part without
+// position, then each pair (a, b) turned by its angle.
+at::Tensor RotatedPairs(const at::Tensor& x, const at::Tensor& angles,
+                        bool interleave) {
+  const int64_t pairs = angles.size(0);
+  std::vector<at::Tensor> columns(static_cast<size_t>(2 * pairs));
+  for (int64_t i = 0; i < pairs; ++i) {
+    const int64_t first = interleave ? 2 * i : i;
+    const int64_t second = interleave ? 2 * i + 1 : i + pairs;
+    const at::Tensor c = angles[i].cos();
+    const at::Tensor s = angles[i].sin();
+    columns[static_cast<size_t>(first)] = x[first] * c - x[second] * s;
+    columns[static_cast<size_t>(second)] = x[first] * s + x[second] * c;
+  }
+  return at::stack(columns);
+}
+
+TEST_F(KernelsTest, HeadsEqualTheirDefinitionAndDifferentiate) {
+  constexpr int64_t kRows = 5, kHeads = 3, kNope = 4, kRope = 6, kValue = 7;
+  const at::Tensor angles = Random({kRows, kRope / 2}, 3);
+  for (const bool interleave : {true, false}) {
+    const auto definition = [&](const Tensors& in) {
+      std::vector<at::Tensor> rows;
+      for (int64_t n = 0; n < kRows; ++n) {
+        std::vector<at::Tensor> parts;
+        for (int64_t h = 0; h < kHeads; ++h) {
+          const at::Tensor q =
+              in[0][n].narrow(0, h * (kNope + kRope), kNope + kRope);
+          const at::Tensor kv =
+              in[2][n].narrow(0, h * (kNope + kValue), kNope + kValue);
+          parts.push_back(q.narrow(0, 0, kNope));
+          parts.push_back(
+              RotatedPairs(q.narrow(0, kNope, kRope), angles[n], interleave));
+          parts.push_back(kv.narrow(0, 0, kNope));
+          parts.push_back(RotatedPairs(in[1][n], angles[n], interleave));
+          parts.push_back(kv.narrow(0, kNope, kValue));
+        }
+        rows.push_back(at::cat(parts));
+      }
+      return at::stack(rows);
+    };
+    CompareWithDouble(
+        [&](const Tensors& in) {
+          if (in[0].scalar_type() == at::kDouble) return definition(in);
+          const Heads heads = MakeHeads({.q = in[0],
+                                         .k_rope = in[1],
+                                         .kv = in[2],
+                                         .cos = angles.cos().to(at::kFloat),
+                                         .sin = angles.sin().to(at::kFloat)},
+                                        {.heads = kHeads,
+                                         .nope = kNope,
+                                         .rope = kRope,
+                                         .value = kValue,
+                                         .interleave = interleave});
+          return at::cat({heads.q, heads.k, heads.v}, -1).flatten(1);
+        },
+        {Random({kRows, kHeads * (kNope + kRope)}), Random({kRows, kRope}),
+         Random({kRows, kHeads * (kNope + kValue)})},
+        interleave ? "heads in pairs" : "heads in halves");
   }
 }
 
