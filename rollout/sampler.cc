@@ -113,14 +113,19 @@ void Sampler::KeepLikeliest(absl::Span<const float> logits,
   for (const int32_t i : kept_) total += numerators_[i];
   if (!(total > 0)) return;  // NaN: reported later.
   const double wanted = sampling.top_p() * total;
+  // All tokens below this together have no more than what may be left out.
+  const double least =
+      0.999 * (total - wanted) / static_cast<double>(kept_.size());
+  std::erase_if(kept_, [&](int32_t i) { return numerators_[i] < least; });
   double sum = 0;
   size_t count = 0;
   for (size_t sorted = 0, step = kFirstSorted; sorted < kept_.size();
        step *= 2) {
     const size_t end = std::min(sorted + step, kept_.size());
-    std::partial_sort(kept_.begin() + static_cast<std::ptrdiff_t>(sorted),
-                      kept_.begin() + static_cast<std::ptrdiff_t>(end),
-                      kept_.end(), likelier);
+    const auto first = kept_.begin() + static_cast<std::ptrdiff_t>(sorted);
+    const auto last = kept_.begin() + static_cast<std::ptrdiff_t>(end);
+    std::nth_element(first, last - 1, kept_.end(), likelier);
+    std::sort(first, last, likelier);
     for (; sorted < end && (count == 0 || sum < wanted); ++sorted) {
       sum += numerators_[kept_[sorted]];
       count = sorted + 1;
