@@ -22,16 +22,18 @@ bool HasGpu() {
          count(&devices) == 0 && devices > 0;
 }
 
-// Loads a library for the rest of the process: from the folder of the build's
-// LibTorch, or wherever the loader finds it.
+// Loads a library for the rest of the process: from the folder it was built
+// with, or from wherever the loader finds it.
 absl::Status LoadLibrary(const std::string& folder, const std::string& name) {
-  const int flags = RTLD_NOW | RTLD_GLOBAL;
-  if (dlopen(absl::StrCat(folder, "/", name).c_str(), flags) != nullptr ||
-      dlopen(name.c_str(), flags) != nullptr) {
-    return absl::OkStatus();
+  std::string errors;
+  for (const std::string& path : {absl::StrCat(folder, "/", name), name}) {
+    if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) {
+      return absl::OkStatus();
+    }
+    absl::StrAppend(&errors, errors.empty() ? "" : "; ", dlerror());
   }
   return absl::FailedPreconditionError(
-      absl::StrCat("device cuda: cannot load ", name, ": ", dlerror()));
+      absl::StrCat("device cuda: cannot load ", name, ": ", errors));
 }
 
 absl::Status LoadCuda() {

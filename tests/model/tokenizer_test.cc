@@ -65,6 +65,23 @@ TEST(TokenizerTest, DecodesAndSkipsSpecialTokens) {
   EXPECT_EQ((*tokenizer)->Decode({1, 99, -1}, false), "a\uFFFD\uFFFD");
 }
 
+// Cases made by the tokenizers library (scripts/make_goldens).
+TEST(TokenizerTest, EqualsTheTokenizersLibrary) {
+  const std::string folder = "tests/data/char_tokenizer";
+  const auto tokenizer = Tokenizer::Load(folder);
+  COHORT_ASSERT_OK(tokenizer);
+  const json golden = json::parse(TempDir::Read(folder + "/cases.json"));
+  ASSERT_GT(golden["cases"].size(), 60u);
+  for (const json& c : golden["cases"]) {
+    const std::vector<int32_t> ids = c["ids"];
+    EXPECT_THAT((*tokenizer)->Encode(c["text"].get<std::string>()),
+                IsOkAndHolds(testing::ElementsAreArray(ids)))
+        << c["text"];
+    EXPECT_EQ((*tokenizer)->Decode(ids, false), c["decoded"]);
+    EXPECT_EQ((*tokenizer)->Decode(ids, true), c["decoded_without_special"]);
+  }
+}
+
 TEST(TokenizerTest, TextWithoutATokenIsNamed) {
   const auto tokenizer = Parse(GoodFile());
   COHORT_ASSERT_OK(tokenizer);
