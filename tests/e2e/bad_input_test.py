@@ -114,7 +114,7 @@ class BadInputTest(Case):
         metrics = self.folder / "run/metrics.jsonl"
         self.assertTrue(wait_until(
             lambda: metrics.exists() and metrics.stat().st_size > 0))
-        self.assert_refused(self.try_train("--resume"), 1, "run", "another")
+        self.assert_refused(self.try_train("--resume"), 1, "run", "a learner is at work")
         first.send_signal(signal.SIGINT)
         _, errors = first.communicate(timeout=30)
         self.assertIn("--resume", errors)
