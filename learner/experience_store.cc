@@ -297,7 +297,8 @@ absl::StatusOr<ExperienceStore::RollBackCounts> ExperienceStore::RollBack(
   absl::MutexLock lock(&mu_);
   COHORT_RETURN_IF_ERROR(InTransaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(
                                            mu_) {
-    const auto change = [&](const char* sql, std::vector<int64_t> numbers,
+    const auto change = [&](const char* sql,
+                            const std::vector<int64_t>& numbers,
                             int64_t* count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
       COHORT_ASSIGN_OR_RETURN(SqliteStatement statement, Prepare(sql));
       for (const int64_t number : numbers) statement.Bind(number);

@@ -228,7 +228,7 @@ absl::Status LearnerService::CheckAgainst(const PlannedGroup& planned,
                      ", newest published is ", newest));
   }
   if (planned.lease.eval()) return absl::OkStatus();
-  const absl::Status fresh = CheckFresh(group, newest, planned.max_staleness);
+  absl::Status fresh = CheckFresh(group, newest, planned.max_staleness);
   if (!fresh.ok()) {
     book_->GiveBack(group.id(), newest - planned.max_staleness);
   }

@@ -115,6 +115,8 @@ class LocalServices::Watcher {
     if (service->name != "rewards") {
       std::vector<std::string> args = {options_.bin_dir + "/cohort-rollout",
                                        "rollout-worker",
+                                       "--name",
+                                       service->name,
                                        "--learner",
                                        options_.learner_address,
                                        "--rewards",

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
 #include "model/device.h"
-#include "proto/log.h"
 #include "proto/rows.h"
 #include "proto/status.h"
 
@@ -43,28 +42,6 @@ absl::Status CheckVocabulary(const Policy& policy, const ModelConfig& config) {
   return absl::InvalidArgumentError(absl::StrCat(
       policy.folder, ": the tokenizer has ", policy.tokenizer->vocab_size(),
       " tokens, the model's vocab_size is ", config.vocab_size));
-}
-
-absl::Status Tokenize(const Tokenizer& tokenizer, Prompt* prompt) {
-  if (prompt->text().empty() && !prompt->messages().empty()) {
-    return absl::UnimplementedError(
-        "messages need a chat template, which is not built yet; give the "
-        "rendered text as 'prompt'");
-  }
-  COHORT_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
-                          tokenizer.Encode(prompt->text()));
-  if (tokens.empty()) return absl::InvalidArgumentError("has no tokens");
-  prompt->mutable_tokens()->Assign(tokens.begin(), tokens.end());
-  return absl::OkStatus();
-}
-
-void LogDropped(const std::vector<PromptSet>& sets) {
-  for (const PromptSet& set : sets) {
-    if (set.dropped_too_long == 0) continue;
-    COHORT_LOG(WARNING) << "prompts dropped, too long file=" << set.file
-                        << " dropped=" << set.dropped_too_long
-                        << " kept=" << set.prompts.size();
-  }
 }
 
 }  // namespace
@@ -106,35 +83,6 @@ JoinResponse WelcomeOf(const Policy& policy, const RolloutConfig& rollout,
   welcome.set_tokenizer_hash(policy.tokenizer->hash());
   welcome.set_rollout_config_yaml(PrintRollout(rollout));
   return welcome;
-}
-
-absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
-                                              const Policy& policy) {
-  const int64_t room = policy.positions() - stage.rollout.max_completion_tokens;
-  if (room < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("stage ", stage.name, ": rollout.max_completion_tokens ",
-                     stage.rollout.max_completion_tokens,
-                     " leaves no room for a prompt in the model's ",
-                     policy.positions(), " positions"));
-  }
-  const PromptLoading loading{.tokenize =
-                                  [&policy](Prompt* prompt) {
-                                    return Tokenize(*policy.tokenizer, prompt);
-                                  },
-                              .max_prompt_tokens = room,
-                              .format = stage.rewards.format};
-  StagePrompts prompts;
-  COHORT_ASSIGN_OR_RETURN(prompts.training,
-                          LoadPromptSets(stage.learner.prompts, loading));
-  if (!stage.learner.eval_prompts.empty()) {
-    COHORT_ASSIGN_OR_RETURN(
-        prompts.evaluation,
-        LoadPromptSets(stage.learner.eval_prompts, loading));
-  }
-  LogDropped(prompts.training);
-  LogDropped(prompts.evaluation);
-  return prompts;
 }
 
 }  // namespace cohort

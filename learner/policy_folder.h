@@ -4,12 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "configs/config.h"
-#include "learner/prompt_source.h"
 #include "model/tokenizer.h"
 #include "model/transformer.h"
 #include "proto/learner.pb.h"
@@ -39,17 +36,5 @@ absl::StatusOr<Policy> LoadPolicy(const Config& run,
 // What a worker is told when it joins.
 JoinResponse WelcomeOf(const Policy& policy, const RolloutConfig& rollout,
                        const std::string& run_id);
-
-// The prompts of an rl stage, tokenized.
-struct StagePrompts {
-  std::vector<PromptSet> training;
-  std::vector<PromptSet> evaluation;
-};
-
-// Those that leave no room for max_completion_tokens are dropped, and the log
-// says how many.
-//   kInvalidArgument  max_completion_tokens exceeds the model's positions
-absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
-                                              const Policy& policy);
 
 }  // namespace cohort

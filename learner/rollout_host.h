@@ -16,6 +16,7 @@
 #include "learner/local_services.h"
 #include "learner/policy_folder.h"
 #include "learner/run_dir.h"
+#include "learner/stage_data.h"
 #include "learner/weight_board.h"
 #include "proto/rpc_server.h"
 

@@ -45,19 +45,6 @@ void SetThreads(const LearnerConfig& config) {
 
 }  // namespace
 
-void RunSignal::Fail(const absl::Status& failure) {
-  {
-    absl::MutexLock lock(&mu_);
-    failure_.Update(failure);
-  }
-  Stop();
-}
-
-absl::Status RunSignal::failure() const {
-  absl::MutexLock lock(&mu_);
-  return failure_;
-}
-
 TrainingRun::TrainingRun(const Config& config, RunSignal* signal)
     : config_(config),
       signal_(signal),
@@ -98,29 +85,7 @@ absl::Status TrainingRun::OpenDir(bool resume) {
 absl::Status TrainingRun::LoadAll() {
   SetThreads(config_.learner);
   COHORT_ASSIGN_OR_RETURN(policy_, LoadPolicy(config_, checkpoint_));
-  return LoadStageData();
-}
-
-absl::Status TrainingRun::LoadStageData() {
-  data_.resize(config_.stages.size());
-  for (size_t i = static_cast<size_t>(state_.stage); i < data_.size(); ++i) {
-    const StageConfig& stage = config_.stages[i];
-    if (stage.kind == "sft") {
-      COHORT_ASSIGN_OR_RETURN(
-          data_[i].corpus,
-          TextCorpus::Load(
-              stage.learner, *policy_.tokenizer, policy_.positions(),
-              static_cast<uint64_t>(config_.run.seed), stage.name));
-      if (data_[i].corpus->dropped_too_long() > 0) {
-        COHORT_LOG(WARNING)
-            << "documents dropped, too long file=" << stage.learner.corpus
-            << " dropped=" << data_[i].corpus->dropped_too_long();
-      }
-    } else {
-      COHORT_ASSIGN_OR_RETURN(data_[i].prompts,
-                              LoadStagePrompts(stage, policy_));
-    }
-  }
+  COHORT_ASSIGN_OR_RETURN(data_, LoadStages(config_, state_.stage, policy_));
   return absl::OkStatus();
 }
 

@@ -5,14 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "configs/config.h"
 #include "learner/evaluation.h"
@@ -22,29 +19,12 @@
 #include "learner/progress.h"
 #include "learner/rollout_host.h"
 #include "learner/run_dir.h"
+#include "learner/run_signal.h"
+#include "learner/stage_data.h"
 #include "learner/stage_trainer.h"
 #include "learner/state_json.h"
-#include "learner/text_corpus.h"
 
 namespace cohort {
-
-// How a run is told to end. Thread-safe.
-class RunSignal {
- public:
-  // As SIGINT does: the step under way ends or is given up, a checkpoint is
-  // written.
-  void Stop() { source_.request_stop(); }
-  std::stop_token token() const { return source_.get_token(); }
-
-  // The run cannot go on; the first failure counts.
-  void Fail(const absl::Status& failure);
-  absl::Status failure() const;
-
- private:
-  std::stop_source source_;
-  mutable absl::Mutex mu_;
-  absl::Status failure_ ABSL_GUARDED_BY(mu_);
-};
 
 // Single-threaded.
 class TrainingRun {
@@ -67,17 +47,10 @@ class TrainingRun {
   std::string dir() const { return dir_->path(); }
 
  private:
-  // What a stage reads, loaded before the run begins.
-  struct StageData {
-    std::optional<StagePrompts> prompts;  // rl
-    std::optional<TextCorpus> corpus;     // sft
-  };
-
   TrainingRun(const Config& config, RunSignal* signal);
 
   absl::Status OpenDir(bool resume);
   absl::Status LoadAll();
-  absl::Status LoadStageData();
   absl::Status OpenRecords();
 
   absl::Status StartHost();

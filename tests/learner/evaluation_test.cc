@@ -24,7 +24,8 @@ class EvaluationTest : public testing::Test {
   void TearDown() override { book_.Finish(); }
 
   Evaluator MakeEvaluator(int prompts, int limit, int samples) {
-    PromptSet set{.file = "held.jsonl"};
+    PromptSet set;
+    set.file = "held.jsonl";
     for (int i = 0; i < prompts; ++i) {
       Prompt& prompt = set.prompts.emplace_back();
       prompt.set_id("h" + std::to_string(i));

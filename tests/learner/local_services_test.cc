@@ -82,7 +82,8 @@ TEST_F(LocalServicesTest, WorkersAreToldWhereEverythingIs) {
   EXPECT_EQ(NextStarted().arguments,
             "reward-server --listen 127.0.0.1:0 --workers 2");
   EXPECT_EQ(NextStarted().arguments,
-            "rollout-worker --learner 127.0.0.1:99 --rewards 127.0.0.1:4711 "
+            "rollout-worker --name worker-0 --learner 127.0.0.1:99 --rewards "
+            "127.0.0.1:4711 "
             "--threads 1");
 }
 

@@ -22,7 +22,7 @@ inline uint64_t HashText(const std::string& text) {
   return hash ^ (hash >> 29);
 }
 
-// Random tokens of 3 .. 36; a completion is right when its first token is even.
+// Random tokens of 3 .. 36; half of the completions are right.
 inline Group MakeUpGroup(const Lease& lease) {
   Group group;
   group.set_id(GroupId(lease.occurrence()));
@@ -44,7 +44,7 @@ inline Group MakeUpGroup(const Lease& lease) {
     span.set_end(length);
     trajectory.set_finish_reason(FINISH_REASON_STOP);
     trajectory.set_text(key);
-    const bool right = trajectory.tokens(0) % 2 == 0;
+    const bool right = (HashText(key + "!") >> 17) % 2 == 0;
     trajectory.mutable_grade()->set_verdict(right ? VERDICT_CORRECT
                                                   : VERDICT_WRONG);
     trajectory.mutable_grade()->set_score(right ? 1 : 0);

@@ -109,10 +109,11 @@ TEST(SftTrainerTest, AResumedRunEqualsTheUninterruptedOneBitForBit) {
     for (int step = 0; step < 3; ++step) {
       COHORT_ASSERT_OK(trainer.Step(&saved, {}));
     }
-    path = *SaveCheckpoint(dir.path(), saved,
-                           {.policy = model.get(),
-                            .optimizer = &trainer.optimizer(),
-                            .config_json = TinyConfigJson()});
+    CheckpointParts parts;
+    parts.policy = model.get();
+    parts.optimizer = &trainer.optimizer();
+    parts.config_json = TinyConfigJson();
+    path = *SaveCheckpoint(dir.path(), saved, parts);
   }
   const auto wild = MakeTinyModel(/*seed=*/8);
   COHORT_ASSERT_OK(LoadWeights(path, wild.get()));

@@ -27,11 +27,17 @@ class CheckpointTest : public testing::Test {
   std::string Save(int64_t step) {
     TrainerState state;
     state.step = step;
-    const auto path = SaveCheckpoint(
-        dir_.path(), state,
-        {.policy = model_.get(), .config_json = TinyConfigJson()});
+    const auto path = SaveCheckpoint(dir_.path(), state, Parts());
     COHORT_EXPECT_OK(path);
     return path.value_or("");
+  }
+
+  CheckpointParts Parts(const Transformer* reference = nullptr) const {
+    CheckpointParts parts;
+    parts.policy = model_.get();
+    parts.reference = reference;
+    parts.config_json = TinyConfigJson();
+    return parts;
   }
 
   std::vector<std::string> Names() const {
@@ -95,10 +101,7 @@ TEST_F(CheckpointTest, AStepCanBeSavedTwice) {
 
 TEST_F(CheckpointTest, TheReferenceComesBackBitForBit) {
   const auto reference = MakeTinyModel(/*seed=*/3);
-  const auto path = SaveCheckpoint(dir_.path(), {},
-                                   {.policy = model_.get(),
-                                    .reference = reference.get(),
-                                    .config_json = TinyConfigJson()});
+  const auto path = SaveCheckpoint(dir_.path(), {}, Parts(reference.get()));
   COHORT_ASSERT_OK(path);
   const auto loaded = MakeTinyModel(/*seed=*/4);
   COHORT_ASSERT_OK(LoadReference(*path, loaded.get()));

@@ -1,0 +1,98 @@
+#include "learner/stage_data.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "proto/log.h"
+#include "proto/status.h"
+
+namespace cohort {
+namespace {
+
+absl::Status Tokenize(const Tokenizer& tokenizer, Prompt* prompt) {
+  if (prompt->text().empty() && !prompt->messages().empty()) {
+    return absl::UnimplementedError(
+        "messages need a chat template, which is not built yet; give the "
+        "rendered text as 'prompt'");
+  }
+  COHORT_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
+                          tokenizer.Encode(prompt->text()));
+  if (tokens.empty()) return absl::InvalidArgumentError("has no tokens");
+  prompt->mutable_tokens()->Assign(tokens.begin(), tokens.end());
+  return absl::OkStatus();
+}
+
+void LogDropped(const std::vector<PromptSet>& sets) {
+  for (const PromptSet& set : sets) {
+    if (set.dropped_too_long == 0) continue;
+    COHORT_LOG(WARNING) << "prompts dropped, too long file=" << set.file
+                        << " dropped=" << set.dropped_too_long
+                        << " kept=" << set.prompts.size();
+  }
+}
+
+absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
+                                              const Policy& policy) {
+  const int64_t room = policy.positions() - stage.rollout.max_completion_tokens;
+  if (room < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("stage ", stage.name, ": rollout.max_completion_tokens ",
+                     stage.rollout.max_completion_tokens,
+                     " leaves no room for a prompt in the model's ",
+                     policy.positions(), " positions"));
+  }
+  const PromptLoading loading{.tokenize =
+                                  [&policy](Prompt* prompt) {
+                                    return Tokenize(*policy.tokenizer, prompt);
+                                  },
+                              .max_prompt_tokens = room,
+                              .format = stage.rewards.format};
+  StagePrompts prompts;
+  COHORT_ASSIGN_OR_RETURN(prompts.training,
+                          LoadPromptSets(stage.learner.prompts, loading));
+  if (!stage.learner.eval_prompts.empty()) {
+    COHORT_ASSIGN_OR_RETURN(
+        prompts.evaluation,
+        LoadPromptSets(stage.learner.eval_prompts, loading));
+  }
+  LogDropped(prompts.training);
+  LogDropped(prompts.evaluation);
+  return prompts;
+}
+
+absl::StatusOr<TextCorpus> LoadCorpus(const StageConfig& stage, uint64_t seed,
+                                      const Policy& policy) {
+  COHORT_ASSIGN_OR_RETURN(
+      TextCorpus corpus,
+      TextCorpus::Load(stage.learner, *policy.tokenizer, policy.positions(),
+                       seed, stage.name));
+  if (corpus.dropped_too_long() > 0) {
+    COHORT_LOG(WARNING) << "documents dropped, too long file="
+                        << stage.learner.corpus
+                        << " dropped=" << corpus.dropped_too_long();
+  }
+  return corpus;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<StageData>> LoadStages(const Config& config,
+                                                  int64_t first_stage,
+                                                  const Policy& policy) {
+  std::vector<StageData> data(config.stages.size());
+  for (size_t i = static_cast<size_t>(first_stage); i < data.size(); ++i) {
+    const StageConfig& stage = config.stages[i];
+    if (stage.kind == "sft") {
+      COHORT_ASSIGN_OR_RETURN(
+          data[i].corpus,
+          LoadCorpus(stage, static_cast<uint64_t>(config.run.seed), policy));
+    } else {
+      COHORT_ASSIGN_OR_RETURN(data[i].prompts, LoadStagePrompts(stage, policy));
+    }
+  }
+  return data;
+}
+
+}  // namespace cohort
