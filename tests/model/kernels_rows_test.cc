@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "hwy/targets.h"
 #include "model/attention.h"
 #include "model/linear.h"
 #include "model/logprob.h"
@@ -193,6 +194,36 @@ TEST_F(RowsTest, CachedAttentionIgnoresBlocksAndNeighbours) {
   EXPECT_TRUE(run(0, kBatch, straight, moved).equal(wanted));
   at::set_num_threads(2);
   EXPECT_TRUE(run(0, kBatch, tables, cache).equal(wanted));
+}
+
+// Machines with wide and with narrow vectors compute the same policy.
+TEST_F(RowsTest, ResultsIgnoreTheVectorWidth) {
+  const int64_t targets = hwy::SupportedTargets() & (HWY_AVX3 | HWY_AVX2);
+  if (targets != (HWY_AVX3 | HWY_AVX2)) GTEST_SKIP() << "one vector width only";
+  const at::Tensor x = Random({70, 129});
+  const at::Tensor weight = Random({40, 129});
+  const at::Tensor gate_up = Random({2 * 50, 129});
+  const at::Tensor down = Random({129, 50});
+  const at::Tensor q = Random({70, 4, 24});
+  const auto run = [&](int64_t target) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().DeInit();
+    const std::vector<at::Tensor> results = {
+        Linear(x, weight),
+        Linear(x.narrow(0, 3, 1), weight),
+        RmsNorm(x, at::ones({129}), 1e-6),
+        RunMlp(x, gate_up, down),
+        PackedAttention(q, q, q, {0, 61, 70}, 0.2),
+        LogprobsOfTokens(x, weight, at::zeros({70}, at::kLong), 1.0).logprobs};
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().DeInit();
+    return results;
+  };
+  const std::vector<at::Tensor> wide = run(HWY_AVX3);
+  const std::vector<at::Tensor> narrow = run(HWY_AVX2);
+  for (size_t i = 0; i < wide.size(); ++i) {
+    EXPECT_TRUE(wide[i].equal(narrow[i])) << "operation " << i;
+  }
 }
 
 // Gradients of weights add over rows; the number of threads must not show.
