@@ -23,7 +23,8 @@ absl::Status LoadWeights(const std::string& folder, Transformer* model);
 // Writes config.json, generation_config.json, model.safetensors, and copies the
 // tokenizer's files from `source_folder` (may be empty). `config_json` is the
 // text of the folder the model came from, carried along with "dtype" set to
-// float32. Not atomic: the caller writes into a temporary folder and renames it.
+// float32. Not atomic: the caller writes into a temporary folder and renames
+// it.
 absl::Status SaveFolder(const Transformer& model,
                         const std::string& config_json,
                         const std::string& source_folder,

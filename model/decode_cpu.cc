@@ -39,6 +39,22 @@ void Add(const float* x, int64_t size, float* y) {
   for (int64_t i = 0; i < size; ++i) y[i] += x[i];
 }
 
+// c [m, n] = a [m, k] b [k, n], one head of rows that hold all heads.
+void MultiplyHead(int64_t m, int64_t k, int64_t n, const float* a,
+                  int64_t a_row, const float* b, float* c, int64_t c_row) {
+  Gemm({.m = m,
+        .n = n,
+        .k = k,
+        .a = a,
+        .a_row = a_row,
+        .a_col = 1,
+        .b = b,
+        .b_row = n,
+        .c = c,
+        .c_row = c_row,
+        .accumulate = false});
+}
+
 // As Rotate in model/rope.h, for one head of one row.
 void RotateOne(const float* x, const float* cos, const float* sin,
                int64_t pairs, bool interleave, float* y) {
@@ -200,46 +216,38 @@ void CpuDecoder::PlaceRow(const DecodeBatch& batch, const Layer& layer,
   }
 }
 
-void CpuDecoder::Attend(const DecodeBatch& batch, const Layer& layer,
-                        float* cache, Scratch* s) const {
+// Queries of all rows to s->q, and what the cache stores to s->projected.
+void CpuDecoder::Project(const Layer& layer, Scratch* s) const {
   const AttentionWeights& w = layer.weights->attention;
-  const int64_t heads = config_.num_attention_heads;
-  const int64_t rank = config_.kv_lora_rank;
-  const int64_t nope = config_.qk_nope_head_dim;
-  const int64_t v = config_.v_head_dim;
-  const int64_t head = nope + config_.qk_rope_head_dim;
   const int64_t width = layer.inputs.outputs();
+  const int64_t queries = config_.num_attention_heads *
+                          (config_.qk_nope_head_dim + config_.qk_rope_head_dim);
   layer.inputs.Multiply(s->rows, s->x, config_.hidden_size, s->projected,
                         width);
   if (w.q_b.defined()) {
     const int64_t low = config_.q_lora_rank;
     Norm(s->rows, low, s->projected, width, w.q_norm, kLatentEps, s->q_low);
-    layer.q_b.Multiply(s->rows, s->q_low, low, s->q, heads * head);
-  } else {
-    for (int64_t n = 0; n < s->rows; ++n) {
-      std::copy_n(s->projected + n * width, heads * head,
-                  s->q + n * heads * head);
-    }
+    layer.q_b.Multiply(s->rows, s->q_low, low, s->q, queries);
+    return;
   }
+  for (int64_t n = 0; n < s->rows; ++n) {
+    std::copy_n(s->projected + n * width, queries, s->q + n * queries);
+  }
+}
+
+void CpuDecoder::Attend(const DecodeBatch& batch, const Layer& layer,
+                        float* cache, Scratch* s) const {
+  const int64_t heads = config_.num_attention_heads;
+  const int64_t rank = config_.kv_lora_rank;
+  const int64_t nope = config_.qk_nope_head_dim;
+  const int64_t v = config_.v_head_dim;
+  const int64_t head = nope + config_.qk_rope_head_dim;
+  Project(layer, s);
   for (int64_t n = 0; n < s->rows; ++n) PlaceRow(batch, layer, n, cache, s);
-  const auto per_head = [&](int64_t k, int64_t n, const float* a, int64_t a_row,
-                            const float* b, float* c, int64_t c_row) {
-    Gemm({.m = s->rows,
-          .n = n,
-          .k = k,
-          .a = a,
-          .a_row = a_row,
-          .a_col = 1,
-          .b = b,
-          .b_row = n,
-          .c = c,
-          .c_row = c_row,
-          .accumulate = false});
-  };
   for (int64_t h = 0; h < heads; ++h) {
-    per_head(nope, rank, s->q + h * head, heads * head,
-             Data(w.kv_b) + h * (nope + v) * rank, s->q_latent + h * rank,
-             heads * rank);
+    MultiplyHead(s->rows, nope, rank, s->q + h * head, heads * head,
+                 Data(layer.weights->attention.kv_b) + h * (nope + v) * rank,
+                 s->q_latent + h * rank, heads * rank);
   }
   MlaDecode({.batch = s->rows,
              .heads = heads,
@@ -256,9 +264,9 @@ void CpuDecoder::Attend(const DecodeBatch& batch, const Layer& layer,
              .threads = 1},
             s->attended);
   for (int64_t h = 0; h < heads; ++h) {
-    per_head(rank, v, s->attended + h * rank, heads * rank,
-             layer.from_latent.get() + h * rank * v, s->heads + h * v,
-             heads * v);
+    MultiplyHead(s->rows, rank, v, s->attended + h * rank, heads * rank,
+                 layer.from_latent.get() + h * rank * v, s->heads + h * v,
+                 heads * v);
   }
   layer.output.Multiply(s->rows, s->heads, heads * v, s->y,
                         config_.hidden_size);

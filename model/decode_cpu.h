@@ -61,6 +61,7 @@ class CpuDecoder {
   static Mlp PackMlp(const at::Tensor& gate_up, const at::Tensor& down);
   Layer PackLayer(const LayerWeights& weights) const;
   void RunRows(const DecodeBatch& batch, int64_t begin, int64_t end) const;
+  void Project(const Layer& layer, Scratch* s) const;
   void Attend(const DecodeBatch& batch, const Layer& layer, float* cache,
               Scratch* s) const;
   void PlaceRow(const DecodeBatch& batch, const Layer& layer, int64_t row,

@@ -4,7 +4,9 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -85,61 +87,96 @@ struct SamplerLayout {
   std::vector<int64_t> block_order;
 };
 
-inline SamplerRun RunSampler(const Transformer& model,
-                             const std::vector<std::vector<int32_t>>& sequences,
-                             const std::vector<int64_t>& prompt_tokens,
-                             const SamplerLayout& layout = {}) {
-  const int64_t count = static_cast<int64_t>(sequences.size());
-  int64_t longest = 0;
-  for (const auto& s : sequences) {
-    longest = std::max(longest, static_cast<int64_t>(s.size()));
+// The cache and the block tables of one run.
+class SamplerCache {
+ public:
+  SamplerCache(const Transformer& model, int64_t sequences, int64_t longest,
+               const SamplerLayout& layout)
+      : block_tokens_(layout.block_tokens) {
+    const int64_t width = (longest + block_tokens_ - 1) / block_tokens_;
+    std::vector<int64_t> order = layout.block_order;
+    if (order.empty()) {
+      order.resize(static_cast<size_t>(sequences * width));
+      std::iota(order.begin(), order.end(), 0);
+    }
+    auto cache = LatentCache::Create(
+        model.config(), static_cast<int64_t>(order.size()), block_tokens_,
+        model.Head().scalar_type(), model.device());
+    COHORT_CHECK(cache.ok());
+    cache_ = *std::move(cache);
+    // What was never written must never matter.
+    for (int64_t i = 0; i < model.config().num_hidden_layers; ++i) {
+      cache_.layer(i).fill_(std::numeric_limits<float>::quiet_NaN());
+    }
+    tables_ = at::tensor(order, at::kLong)
+                  .narrow(0, 0, sequences * width)
+                  .view({sequences, width})
+                  .to(at::kInt);
   }
-  const int64_t width =
-      (longest + layout.block_tokens - 1) / layout.block_tokens;
-  std::vector<int64_t> order = layout.block_order;
-  if (order.empty()) {
-    order.resize(static_cast<size_t>(count * width));
-    std::iota(order.begin(), order.end(), 0);
-  }
-  auto cache = LatentCache::Create(
-      model.config(), static_cast<int64_t>(order.size()), layout.block_tokens,
-      model.Head().scalar_type(), model.device());
-  COHORT_CHECK(cache.ok());
-  // What was never written must never matter.
-  for (int64_t i = 0; i < model.config().num_hidden_layers; ++i) {
-    cache->layer(i).fill_(std::numeric_limits<float>::quiet_NaN());
-  }
-  const at::Tensor tables = at::tensor(order, at::kLong)
-                                .narrow(0, 0, count * width)
-                                .view({count, width})
-                                .to(at::kInt);
-  const auto slot = [&](int64_t s, int64_t t) {
-    return int64_t{tables[s][t / layout.block_tokens].item<int>()} *
-               layout.block_tokens +
-           t % layout.block_tokens;
-  };
 
-  SamplerRun run;
-  run.logits.resize(sequences.size());
-  run.routes.resize(sequences.size());
+  LatentCache* cache() { return &cache_; }
+  const at::Tensor& tables() const { return tables_; }
+  int64_t Slot(size_t s, int64_t t) const {
+    const at::Tensor block =
+        tables_[static_cast<int64_t>(s)][t / block_tokens_];
+    return int64_t{block.item<int>()} * block_tokens_ + t % block_tokens_;
+  }
+
+ private:
+  int64_t block_tokens_;
+  LatentCache cache_;
+  at::Tensor tables_;
+};
+
+// Appends to `run` what one step gave for the sequences in `live`.
+inline void Append(const SampleResult& result, const std::vector<int64_t>& live,
+                   SamplerRun* run) {
+  for (size_t i = 0; i < live.size(); ++i) {
+    const int64_t row = static_cast<int64_t>(i);
+    const size_t s = static_cast<size_t>(live[i]);
+    run->logits[s].push_back(result.logits[row].clone());
+    run->routes[s].push_back(result.routes[row].clone());
+  }
+}
+
+inline void RunPrompts(const Transformer& model,
+                       const std::vector<std::vector<int32_t>>& sequences,
+                       const std::vector<int64_t>& prompt_tokens,
+                       SamplerCache* cache, SamplerRun* run) {
   std::vector<std::vector<int32_t>> prompts;
   std::vector<int64_t> slots;
   for (size_t s = 0; s < sequences.size(); ++s) {
     prompts.emplace_back(sequences[s].begin(),
                          sequences[s].begin() + prompt_tokens[s]);
     for (int64_t t = 0; t < prompt_tokens[s]; ++t) {
-      slots.push_back(slot(static_cast<int64_t>(s), t));
+      slots.push_back(cache->Slot(s, t));
     }
   }
   const PackedTokens packed = PackSequences(prompts, model.device());
   const SampleResult first = model.Prefill(
-      packed, at::tensor(slots, at::kLong).to(model.device()), &*cache);
+      packed, at::tensor(slots, at::kLong).to(model.device()), cache->cache());
   for (size_t s = 0; s < sequences.size(); ++s) {
-    run.logits[s].push_back(first.logits[static_cast<int64_t>(s)].clone());
+    run->logits[s].push_back(first.logits[static_cast<int64_t>(s)].clone());
     for (int64_t n = packed.offsets[s]; n < packed.offsets[s + 1]; ++n) {
-      run.routes[s].push_back(first.routes[n].clone());
+      run->routes[s].push_back(first.routes[n].clone());
     }
   }
+}
+
+inline SamplerRun RunSampler(const Transformer& model,
+                             const std::vector<std::vector<int32_t>>& sequences,
+                             const std::vector<int64_t>& prompt_tokens,
+                             const SamplerLayout& layout = {}) {
+  int64_t longest = 0;
+  for (const auto& s : sequences) {
+    longest = std::max(longest, static_cast<int64_t>(s.size()));
+  }
+  SamplerCache cache(model, static_cast<int64_t>(sequences.size()), longest,
+                     layout);
+  SamplerRun run;
+  run.logits.resize(sequences.size());
+  run.routes.resize(sequences.size());
+  RunPrompts(model, sequences, prompt_tokens, &cache, &run);
   for (int64_t step = 0;; ++step) {
     std::vector<int64_t> live;
     std::vector<int64_t> tokens;
@@ -152,16 +189,15 @@ inline SamplerRun RunSampler(const Transformer& model,
       positions.push_back(t);
     }
     if (live.empty()) return run;
-    const SampleResult next = model.Decode(
-        at::tensor(tokens, at::kLong).to(model.device()),
-        at::tensor(positions, at::kLong).to(model.device()),
-        tables.index_select(0, at::tensor(live, at::kLong)).to(model.device()),
-        &*cache);
-    for (size_t i = 0; i < live.size(); ++i) {
-      const size_t s = static_cast<size_t>(live[i]);
-      run.logits[s].push_back(next.logits[static_cast<int64_t>(i)].clone());
-      run.routes[s].push_back(next.routes[static_cast<int64_t>(i)].clone());
-    }
+    const auto there = [&](const at::Tensor& x) {
+      return x.to(model.device());
+    };
+    Append(model.Decode(there(at::tensor(tokens, at::kLong)),
+                        there(at::tensor(positions, at::kLong)),
+                        there(cache.tables().index_select(
+                            0, at::tensor(live, at::kLong))),
+                        cache.cache()),
+           live, &run);
   }
 }
 
