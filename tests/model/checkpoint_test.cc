@@ -230,41 +230,5 @@ TEST_F(ShardsTest, AnIndexWithoutAMapIsRefused) {
                        HasSubstr("no object weight_map")));
 }
 
-// transformers itself loads what we save, and computes what we compute.
-TEST(TransformersTest, LoadsASavedFolder) {
-  const std::string python = COHORT_PYTHON;
-  if (std::system((python + " -c 'import transformers' 2>/dev/null").c_str()) !=
-      0) {
-    GTEST_SKIP() << "no transformers in " << python;
-  }
-  const TempDir folder;
-  const auto model = MakeTinyModel(3);
-  COHORT_ASSERT_OK(SaveFolder(*model, TinyConfigJson(), "", folder / "m"));
-  const std::vector<int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
-  folder.Write("run.py", R"(
-import sys, torch, transformers
-folder, out = sys.argv[1:3]
-model, info = transformers.AutoModelForCausalLM.from_pretrained(
-    folder, output_loading_info=True, attn_implementation="eager")
-assert not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
-assert model.dtype == torch.float32, model.dtype
-ids = torch.tensor([[int(t) for t in sys.argv[3:]]])
-logits = model(ids).logits[0].detach().contiguous()
-open(out, "wb").write(logits.numpy().tobytes())
-)");
-  std::string command = python + " " + (folder / "run.py") + " " +
-                        (folder / "m") + " " + (folder / "logits");
-  for (const int32_t token : tokens) command += " " + std::to_string(token);
-  ASSERT_EQ(std::system((command + " 2>" + (folder / "log")).c_str()), 0)
-      << TempDir::Read(folder / "log");
-  std::string bytes = TempDir::Read(folder / "logits");
-  const at::Tensor theirs = at::from_blob(bytes.data(), {12, 37}, at::kFloat);
-  const at::NoGradGuard no_grad;
-  const at::Tensor ours = at::linear(
-      model->Forward(PackSequences({tokens}, at::kCPU)).hidden, model->Head());
-  EXPECT_LE((ours - theirs).abs().max().item<double>(),
-            1e-4 * theirs.abs().max().item<double>());
-}
-
 }  // namespace
 }  // namespace cohort
