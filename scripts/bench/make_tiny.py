@@ -28,7 +28,11 @@ ODD = dict(
     kv_lora_rank=36, q_lora_rank=60, qk_rope_head_dim=12, v_head_dim=20,
     qk_nope_head_dim=20, num_attention_heads=5, num_key_value_heads=5,
 )
-CHARACTERS = "0123456789+-*/= abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+# One digit: a random completion ends in the number 1 about every second time, so
+# that nearly every group has right and wrong members and is trained on.
+CHARACTERS = (
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-*/=().,:;1"
+)
 
 
 def write_tokenizer(folder):

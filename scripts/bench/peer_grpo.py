@@ -42,9 +42,9 @@ def main():
         args.folder, dtype=torch.float32)
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_file=os.path.join(args.folder, "tokenizer.json"),
-        bos_token="0", eos_token="1", pad_token="2", padding_side="left")
+        bos_token="x", eos_token="y", pad_token="z", padding_side="left")
     draw = random.Random(0)
-    characters = "3456789+-*/= abc"
+    characters = "abcdefgh+-*/="
     prompts = Dataset.from_list([
         {"prompt": "".join(draw.choice(characters)
                            for _ in range(args.prompt_tokens))}
@@ -52,7 +52,7 @@ def main():
     ])
 
     def reward(completions, **_):
-        return [sum(c.isdigit() for c in text) / max(1, len(text))
+        return [float("1" in text)
                 for text in completions]
 
     marks = []

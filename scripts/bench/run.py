@@ -30,11 +30,11 @@ run: {{dir: {run}, local_workers: 1, checkpoint_every: 1000}}
 model: {{checkpoint: {model}}}
 rollout: {{group_size: 8, max_completion_tokens: 64, threads: 1}}
 learner:
-  prompts: {{file: {prompts}, verifier: exact}}
+  prompts: {{file: {prompts}, verifier: math}}
   prompts_per_step: 8
   learning_rate: 1.0e-5
   kl_weight: 0
-  microbatch_tokens: 8192
+  microbatch_tokens: 2048
   threads: 1
 rewards: {{format_weight: 0, accuracy_weight: 1}}
 stages:
@@ -55,9 +55,9 @@ def write_prompts(path):
     draw = random.Random(0)
     with open(path, "w") as file:
         for i in range(256):
-            text = "".join(draw.choice("3456789+-*/= abc") for _ in range(32))
+            text = "".join(draw.choice("abcdefgh+-*/=") for _ in range(32))
             file.write(json.dumps(
-                {"id": f"p{i}", "prompt": text, "answer": str(i)}) + "\n")
+                {"id": f"p{i}", "prompt": text, "answer": "1"}) + "\n")
 
 
 def our_grpo(folder, model, steps):
@@ -80,6 +80,9 @@ def our_grpo(folder, model, steps):
     if process.returncode:
         sys.exit(f"cohort-learner failed:\n{process.stderr.read()[-3000:]}")
     rows = [json.loads(line) for line in metrics.open()]
+    idle = statistics.mean(r["train/groups_without_spread"] for r in rows)
+    if idle > 1:
+        sys.exit(f"{idle} of 8 groups taught nothing: no fair comparison")
     cpu = [row["cpu_s"] for row in rows]
     return {
         "step_cpu_s": statistics.median(b - a for a, b in zip(cpu, cpu[1:])),
