@@ -69,7 +69,8 @@ absl::StatusOr<std::vector<Group>> SampleAndWait(
   if (!book->WaitFor(awaited, stop)) {
     return absl::CancelledError("stopped while waiting for groups");
   }
-  book->Forget(awaited);
+  // Also those that were delivered before this wait began.
+  book->Forget(IdsOf(planned));
   return store->Load(IdsOf(planned));
 }
 
