@@ -24,7 +24,8 @@ at::Tensor PackedAttention(const at::Tensor& q, const at::Tensor& k,
 // form (DeepSeek-V2, arXiv:2405.04434, section 2.1.2): queries are already
 // mapped into the latent space, and the latent is key and value at once.
 //   q_latent: [B, H, R]; q_rope: [B, H, P]
-//   cache: [blocks, block_tokens, R + P], one layer of the paged cache; a row is
+//   cache: [blocks, block_tokens, R + P], one layer of the paged cache; a row
+//   is
 //     the normalised latent, then the rotated shared key
 //   block_tables: [B, max_blocks] int32; entry j of row b holds tokens
 //     [j * block_tokens, (j + 1) * block_tokens) of sequence b

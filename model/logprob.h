@@ -8,7 +8,7 @@ namespace cohort {
 
 struct TokenLogprobs {
   at::Tensor logprobs;  // [M] float32, nats; carries the graph
-  at::Tensor entropy;   // [M] float32, nats, of the whole distribution; detached
+  at::Tensor entropy;  // [M] float32, nats, of the whole distribution; detached
 };
 
 // hidden: [M, D], the final norm's output; head: [V, D]; targets: [M] int64.

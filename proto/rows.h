@@ -32,8 +32,8 @@ absl::Status WriteFileAtomically(const std::string& path,
                                  std::string_view content);
 
 // Reads prompts from a JSONL file; blank lines are skipped. `verifier` fills in
-// rows that name none. An `answer` may be a string or a number; of a GSM8K-style
-// answer ("... #### 42") the part behind the last "####" is kept.
+// rows that name none. An `answer` may be a string or a number; of a
+// GSM8K-style answer ("... #### 42") the part behind the last "####" is kept.
 //   kNotFound         no such file
 //   kInvalidArgument  "<file>:<line>: ...": not JSON, no prompt, an id twice
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(const std::string& path,

@@ -18,13 +18,12 @@ absl::Status ToStatus(const absl::StatusOr<T>& result) {
 }  // namespace cohort
 
 // Evaluates a Status or a StatusOr<T>; returns its status if it is an error.
-#define COHORT_RETURN_IF_ERROR(expression)                     \
-  do {                                                         \
-    if (absl::Status cohort_status_ =                          \
-            ::cohort::ToStatus((expression));                  \
-        !cohort_status_.ok()) {                                \
-      return cohort_status_;                                   \
-    }                                                          \
+#define COHORT_RETURN_IF_ERROR(expression)                              \
+  do {                                                                  \
+    if (absl::Status cohort_status_ = ::cohort::ToStatus((expression)); \
+        !cohort_status_.ok()) {                                         \
+      return cohort_status_;                                            \
+    }                                                                   \
   } while (false)
 
 #define COHORT_STATUS_CONCAT_INNER(a, b) a##b
@@ -32,8 +31,8 @@ absl::Status ToStatus(const absl::StatusOr<T>& result) {
 
 // COHORT_ASSIGN_OR_RETURN(lhs, StatusOr expression): assigns the value, or
 // returns the error. A comma in `lhs` needs parentheses of its own.
-#define COHORT_ASSIGN_OR_RETURN(lhs, expression)                           \
-  COHORT_ASSIGN_OR_RETURN_INNER(                                           \
+#define COHORT_ASSIGN_OR_RETURN(lhs, expression) \
+  COHORT_ASSIGN_OR_RETURN_INNER(                 \
       COHORT_STATUS_CONCAT(cohort_result_, __LINE__), lhs, expression)
 #define COHORT_ASSIGN_OR_RETURN_INNER(result, lhs, expression) \
   auto result = (expression);                                  \
