@@ -69,6 +69,26 @@ class PackedAttentionFunction
   }
 };
 
+// The kernel reads memory by these numbers.
+void CheckBlocks(const at::Tensor& cache, const at::Tensor& block_tables,
+                 const at::Tensor& context) {
+  const int64_t block_tokens = cache.size(1);
+  for (int64_t b = 0; b < context.size(0); ++b) {
+    const int64_t tokens = context.const_data_ptr<int32_t>()[b];
+    TORCH_CHECK_INDEX(
+        tokens >= 1 && tokens <= block_tables.size(1) * block_tokens,
+        "LatentAttention: row ", b, " sees ", tokens, " tokens of ",
+        block_tables.size(1) * block_tokens);
+    const int32_t* const blocks =
+        block_tables.const_data_ptr<int32_t>() + b * block_tables.stride(0);
+    for (int64_t j = 0; j * block_tokens < tokens; ++j) {
+      TORCH_CHECK_INDEX(blocks[j] >= 0 && blocks[j] < cache.size(0),
+                        "LatentAttention: row ", b, " lies in block ",
+                        blocks[j], " of ", cache.size(0));
+    }
+  }
+}
+
 at::Tensor LatentAttentionCpu(const at::Tensor& q_latent,
                               const at::Tensor& q_rope, const at::Tensor& cache,
                               const at::Tensor& block_tables,
@@ -227,6 +247,7 @@ at::Tensor LatentAttention(const at::Tensor& q_latent, const at::Tensor& q_rope,
                   context.is_contiguous() && context.scalar_type() == at::kInt,
               "LatentAttention: float32 cache, int32 block_tables and context, "
               "contiguous");
+  CheckBlocks(cache, block_tables, context);
   return LatentAttentionCpu(q_latent.contiguous(), q_rope.contiguous(), cache,
                             block_tables, context, scale);
 }

@@ -57,6 +57,14 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 
 }  // namespace
 
+void CheckIndices(const at::Tensor& index, int64_t end, const char* what) {
+  const int64_t* const data = index.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < index.numel(); ++i) {
+    TORCH_CHECK_INDEX(data[i] >= 0 && data[i] < end, what, ": ", data[i],
+                      " is not below ", end);
+  }
+}
+
 void MatMulInto(const at::Tensor& a, const at::Tensor& b, bool accumulate,
                 const at::Tensor& c) {
   const double row_cost =

@@ -215,6 +215,9 @@ TokenLogprobs LogprobsOfTokens(const at::Tensor& hidden, const at::Tensor& head,
   const at::Tensor rows = hidden.stride(1) == 1 ? hidden : hidden.contiguous();
   const at::Tensor dense = head.contiguous();
   const at::Tensor chosen = targets.contiguous();
+  if (chosen.is_cpu()) {
+    CheckIndices(chosen, head.size(0), "LogprobsOfTokens: target");
+  }
   if (!NeedsGraph(hidden, head)) {
     const Outputs out = ComputeLogprobs(rows, dense, chosen, temperature);
     return {.logprobs = out.logprobs, .entropy = out.entropy};

@@ -83,6 +83,7 @@ Routes RouteTokensCpu(const at::Tensor& x, const at::Tensor& gate,
   at::Tensor experts;
   if (forced != nullptr) {
     experts = forced->contiguous();
+    CheckIndices(experts, gate.size(0), "RouteTokens: forced expert");
   } else {
     experts = at::empty({x.size(0), settings.experts_per_token}, at::kLong);
     ChooseExperts(ParamsOf(settings, x.size(0), gate.size(0)),
@@ -292,7 +293,9 @@ at::Tensor RunExperts(const at::Tensor& x, const at::Tensor& experts,
   if (!RunsOnKernels(x)) {
     return RunExpertsAten(x, experts, weights, gate_up, down);
   }
-  return ExpertsCpu(x.contiguous(), experts.contiguous(), weights.contiguous(),
+  const at::Tensor chosen = experts.contiguous();
+  CheckIndices(chosen, gate_up.size(0), "RunExperts: expert");
+  return ExpertsCpu(x.contiguous(), chosen, weights.contiguous(),
                     gate_up.contiguous(), down.contiguous());
 }
 

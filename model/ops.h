@@ -23,6 +23,10 @@ inline const float* ConstData(const at::Tensor& x) {
   return x.const_data_ptr<float>();
 }
 
+// Throws unless all of `index`, int64 on the CPU, lie in [0, end): the kernels
+// read and write memory by them.
+void CheckIndices(const at::Tensor& index, int64_t end, const char* what);
+
 // c = a b, or c += a b; float32 on the CPU. a may have any strides, b and c
 // rows of adjacent values. The chains are Linear's.
 void MatMulInto(const at::Tensor& a, const at::Tensor& b, bool accumulate,

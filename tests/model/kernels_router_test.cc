@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "model/attention.h"
+#include "model/logprob.h"
 #include "model/moe.h"
 
 namespace cohort {
@@ -105,6 +107,28 @@ TEST_P(RouterTest, ForcedExpertsAreWeighedNotChosen) {
                   at::zeros({3}, at::kFloat), settings, &forced);
   EXPECT_TRUE(routes.experts.equal(forced));
   EXPECT_NEAR(routes.weights[0][0].item<double>(), 0.6 / 0.9, 1e-6);
+}
+
+// They index memory, and may come from another process.
+TEST(IndicesTest, OutOfRangeIsAnErrorNotAWildRead) {
+  const RouterSettings settings = {.experts_per_token = 1};
+  const at::Tensor x = at::ones({1, 2}, at::kFloat);
+  const at::Tensor three = at::full({1, 1}, 3, at::kLong);
+  const at::Tensor gate = at::ones({3, 2}, at::kFloat);
+  EXPECT_THROW(
+      RouteTokens(x, gate, at::zeros({3}, at::kFloat), settings, &three),
+      c10::IndexError);
+  EXPECT_THROW(RunExperts(x, three, at::ones({1, 1}, at::kFloat),
+                          at::ones({3, 4, 2}, at::kFloat),
+                          at::ones({3, 2, 2}, at::kFloat)),
+               c10::IndexError);
+  EXPECT_THROW(LogprobsOfTokens(x, gate, three.view({1}), 1.0),
+               c10::IndexError);
+  EXPECT_THROW(LatentAttention(x.view({1, 1, 2}), x.view({1, 1, 2}),
+                               at::ones({3, 1, 4}, at::kFloat),
+                               at::full({1, 1}, 3, at::kInt),
+                               at::ones({1}, at::kInt), 1.0),
+               c10::IndexError);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RouterTest,
