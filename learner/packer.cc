@@ -156,9 +156,10 @@ absl::StatusOr<Minibatch> PackGroups(const std::vector<Group>& groups,
           static_cast<int64_t>(minibatch.counts.lengths.size());
       minibatch.counts.lengths.push_back(
           groups[g].trajectories(lesson.members[i]).tokens_size());
-      const bool teaches = lesson.has_spread && (rule.keep_zero_advantages ||
-                                                 lesson.advantages[i] != 0);
-      if (!teaches) continue;
+      const bool kept = rule.keep_flat_groups ||
+                        (lesson.has_spread && (rule.keep_zero_advantages ||
+                                               lesson.advantages[i] != 0));
+      if (!kept) continue;
       COHORT_ASSIGN_OR_RETURN(TrainingSequence sequence,
                               ToSequence(groups[g], lesson.members[i], model));
       sequence.trajectory = trajectory;

@@ -55,6 +55,8 @@ struct PackingRule {
   int64_t microbatch_tokens = 8192;  // A longer sequence is packed alone.
   // A trajectory with advantage 0 still has a penalty to pay.
   bool keep_zero_advantages = false;
+  // Also groups without spread: to look at them, not to learn from them.
+  bool keep_flat_groups = false;
   int64_t policy_version = 0;  // Of the policy now trained.
 };
 

@@ -24,15 +24,6 @@ absl::Status Tokenize(const Tokenizer& tokenizer, Prompt* prompt) {
   return absl::OkStatus();
 }
 
-void LogDropped(const std::vector<PromptSet>& sets) {
-  for (const PromptSet& set : sets) {
-    if (set.dropped_too_long == 0) continue;
-    COHORT_LOG(WARNING) << "prompts dropped, too long file=" << set.file
-                        << " dropped=" << set.dropped_too_long
-                        << " kept=" << set.prompts.size();
-  }
-}
-
 absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
                                               const Policy& policy) {
   const int64_t room = policy.positions() - stage.rollout.max_completion_tokens;
@@ -57,8 +48,6 @@ absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
         prompts.evaluation,
         LoadPromptSets(stage.learner.eval_prompts, loading));
   }
-  LogDropped(prompts.training);
-  LogDropped(prompts.evaluation);
   return prompts;
 }
 

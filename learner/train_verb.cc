@@ -66,11 +66,14 @@ absl::Status Train(const std::string& verb, const TrainFlags& flags) {
         TrainingRun::Open(config, flags.resume, &signal);
     status = run.ok() ? (*run)->Run() : run.status();
     if (status.ok() && !(*run)->finished()) {
+      std::string again = absl::StrCat("cohort ", verb, " ", flags.config);
+      for (const std::string& set : flags.set) {
+        absl::StrAppend(&again, " --set '", set, "'");
+      }
       std::fprintf(stderr,
-                   "cohort: stopped after step %lld; continue with: cohort %s "
-                   "%s --resume\n",
-                   static_cast<long long>((*run)->state().step), verb.c_str(),
-                   flags.config.c_str());
+                   "cohort: stopped after step %lld; continue with: %s "
+                   "--resume\n",
+                   static_cast<long long>((*run)->state().step), again.c_str());
     }
   }
   shutdown.Request();

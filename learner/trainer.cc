@@ -91,7 +91,7 @@ absl::StatusOr<StepReport> Trainer::Step(TrainerState* state,
   COHORT_ASSIGN_OR_RETURN(const Learned learned, Learn(taken, *state));
   const absl::Time learned_at = absl::Now();
 
-  Advance(taken, learned.skipped, learned.first.tokens, optimizer_.steps(),
+  Advance(taken, learned.skipped, learned.all.tokens, optimizer_.steps(),
           state);
   COHORT_RETURN_IF_ERROR(
       parts_.store->MarkTrained(taken.GroupIds(), state->step));
@@ -121,6 +121,7 @@ absl::StatusOr<std::vector<Minibatch>> Trainer::Pack(
     const StepGroups& taken, int64_t policy_version) const {
   const PackingRule rule{.microbatch_tokens = microbatch_tokens_,
                          .keep_zero_advantages = loss_.kl_weight != 0,
+                         .keep_flat_groups = false,
                          .policy_version = policy_version};
   const size_t parts = static_cast<size_t>(stage_.learner.minibatches);
   const size_t groups = taken.groups.size();
@@ -140,8 +141,9 @@ absl::StatusOr<std::vector<Minibatch>> Trainer::Pack(
 
 absl::StatusOr<Trainer::Learned> Trainer::Learn(const StepGroups& taken,
                                                 const TrainerState& state) {
+  const int64_t version = state.policy_version;
   COHORT_ASSIGN_OR_RETURN(std::vector<Minibatch> minibatches,
-                          Pack(taken, state.policy_version));
+                          Pack(taken, version));
   Learned learned;
   learned.learning_rate =
       LearningRateAt(stage_.learner, state.stage_step, stage_.steps);
@@ -157,7 +159,7 @@ absl::StatusOr<Trainer::Learned> Trainer::Learn(const StepGroups& taken,
       microbatch_tokens_ /= 2;
       COHORT_LOG(WARNING) << "out of memory; microbatch_tokens="
                           << microbatch_tokens_;
-      COHORT_ASSIGN_OR_RETURN(minibatches, Pack(taken, state.policy_version));
+      COHORT_ASSIGN_OR_RETURN(minibatches, Pack(taken, version));
       sums =
           LearnFrom(minibatches[i], balance, learned.learning_rate, &learned);
     }
@@ -165,8 +167,36 @@ absl::StatusOr<Trainer::Learned> Trainer::Learn(const StepGroups& taken,
     if (i == 0) learned.first = *sums;
     learned.all.Add(*sums);
   }
+  if (learned.all.tokens == 0) {
+    COHORT_ASSIGN_OR_RETURN(learned.first.mismatch,
+                            Probe(taken, state.policy_version));
+  }
   learned.loss = learned.all.loss / static_cast<double>(minibatches.size());
   return learned;
+}
+
+absl::StatusOr<Mismatch> Trainer::Probe(const StepGroups& taken,
+                                        int64_t policy_version) const {
+  COHORT_ASSIGN_OR_RETURN(
+      const Minibatch minibatch,
+      PackGroups({taken.groups.front()}, {taken.lessons.front()},
+                 parts_.policy->config(),
+                 {.microbatch_tokens = microbatch_tokens_,
+                  .keep_zero_advantages = true,
+                  .keep_flat_groups = true,
+                  .policy_version = policy_version},
+                 parts_.policy->device()));
+  return GuardTorch([&] {
+    const at::NoGradGuard no_grad;
+    Mismatch mismatch;
+    for (const Microbatch& batch : minibatch.microbatches) {
+      const ScoredMicrobatch scored =
+          ScoreMicrobatch(*parts_.policy, batch, stage_.rollout.temperature);
+      mismatch.Add(
+          CompareWithSampler(batch, scored.scores.logprobs, scored.routes));
+    }
+    return mismatch;
+  });
 }
 
 absl::StatusOr<PassSums> Trainer::LearnFrom(const Minibatch& minibatch,

@@ -67,6 +67,10 @@ class Trainer : public StageTrainer {
                                 const TrainerState& state);
   absl::StatusOr<PassSums> LearnFrom(const Minibatch& minibatch, bool balance,
                                      double learning_rate, Learned* learned);
+  // Compares sampler and learner on a step's first group, where no group had
+  // anything to teach. The policy must not have been updated.
+  absl::StatusOr<Mismatch> Probe(const StepGroups& taken,
+                                 int64_t policy_version) const;
   StepReport Report(const StepGroups& taken, const Learned& learned,
                     const TrainerState& state) const;
 

@@ -1,5 +1,6 @@
 #include "learner/trainer.h"
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -60,6 +61,7 @@ StageConfig MakeStage() {
 // Everything around a trainer, in one process.
 struct Rig {
   explicit Rig(StageConfig stage_config) : stage(std::move(stage_config)) {
+    at::set_num_threads(1);
     auto opened = ExperienceStore::Open(dir / "store.sqlite");
     COHORT_CHECK(opened.ok());
     store = *std::move(opened);
@@ -260,6 +262,24 @@ TEST(TrainerTest, RefillsReplaceGroupsWithoutSpread) {
   EXPECT_EQ(rig.store->List(InState("trained"))->size(), 4);
   EXPECT_EQ(rig.store->List(InState("dropped"))->size(),
             rig.Metric(report, "train/groups_dropped"));
+}
+
+// Every completion right: nothing to learn, but still something to compare.
+TEST(TrainerTest, AStepWithoutSpreadLeavesThePolicyAlone) {
+  StageConfig stage = MakeStage();
+  stage.rewards.accuracy_weight = 0;  // All rewards are 0.
+  Rig rig(stage);
+  const std::vector<at::Tensor> before = WeightsOf(*rig.model);
+  const std::string report = rig.Step();
+  EXPECT_EQ(rig.Metric(report, "train/groups_without_spread"), 4);
+  EXPECT_GT(rig.Metric(report, "mismatch/tokens"), 0);
+  EXPECT_EQ(rig.Metric(report, "loss/grad_norm"), 0);
+  EXPECT_EQ(rig.state.policy_version, 1);
+  EXPECT_EQ(rig.trainer->optimizer().steps(), 0);
+  const std::vector<at::Tensor> after = WeightsOf(*rig.model);
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(at::equal(before[i], after[i]));
+  }
 }
 
 TEST(TrainerTest, AStopGivesTheStepUp) {
