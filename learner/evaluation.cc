@@ -1,10 +1,12 @@
 #include "learner/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "learner/advantage.h"
 #include "learner/group_planner.h"
 #include "proto/status.h"
@@ -66,6 +68,33 @@ Tally Count(const std::vector<Group>& groups) {
 }
 
 }  // namespace
+
+void RecordBefore(const EvaluationResult& result, RunSummary* totals) {
+  totals->sampled_tokens += result.sampled_tokens;
+  if (!std::isnan(totals->before.greedy)) return;
+  totals->before = result.overall;
+  totals->completions = result.examples;
+  for (CompletionPair& pair : totals->completions) {
+    pair.before = std::move(pair.after);
+  }
+}
+
+void RecordAfter(const EvaluationResult& result, MetricsRow* row,
+                 RunSummary* totals) {
+  for (const TaskScore& task : result.tasks) {
+    row->Set(absl::StrCat("eval/", task.task, "/greedy"), task.greedy);
+    row->Set(absl::StrCat("eval/", task.task, "/pass@1"), task.pass_at_1);
+  }
+  row->Set("eval/greedy_tokens_mean", result.overall.greedy_tokens);
+  row->Set("eval/sampled_tokens_mean", result.overall.sampled_tokens);
+  totals->sampled_tokens += result.sampled_tokens;
+  totals->after = result.overall;
+  const size_t shared =
+      std::min(totals->completions.size(), result.examples.size());
+  for (size_t i = 0; i < shared; ++i) {
+    totals->completions[i].after = result.examples[i].after;
+  }
+}
 
 Evaluator::Evaluator(std::vector<PromptSet> sets, const LearnerConfig& config,
                      std::string stage, Sampling sampling,

@@ -12,6 +12,7 @@
 #include "configs/config.h"
 #include "learner/experience_store.h"
 #include "learner/lease_book.h"
+#include "learner/metrics.h"
 #include "learner/prompt_source.h"
 #include "learner/summary.h"
 #include "proto/learner.pb.h"
@@ -33,6 +34,13 @@ struct EvaluationResult {
   // The first prompts' greedy completions; the text goes to `after`.
   std::vector<CompletionPair> examples;
 };
+
+// Notes a stage's first evaluation; of several stages the earliest counts.
+void RecordBefore(const EvaluationResult& result, RunSummary* totals);
+
+// Notes a later one, and sets eval/* in `row`.
+void RecordAfter(const EvaluationResult& result, MetricsRow* row,
+                 RunSummary* totals);
 
 // Single-threaded.
 class Evaluator {

@@ -1,12 +1,10 @@
 #include "learner/training_run.h"
 
 #include <ATen/Parallel.h>
-#include <sys/resource.h>
 #include <torch/types.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
@@ -27,16 +25,6 @@
 namespace cohort {
 namespace {
 
-double OwnCpuSeconds() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) +
-           static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 void SetThreads(const LearnerConfig& config) {
   const int cores =
       std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -48,7 +36,6 @@ void SetThreads(const LearnerConfig& config) {
 TrainingRun::TrainingRun(const Config& config, RunSignal* signal)
     : config_(config),
       signal_(signal),
-      began_(absl::Now()),
       progress_(stderr, isatty(STDERR_FILENO) != 0) {}
 
 TrainingRun::~TrainingRun() {
@@ -76,9 +63,7 @@ absl::Status TrainingRun::OpenDir(bool resume) {
   checkpoint_ = *checkpoint;
   COHORT_ASSIGN_OR_RETURN(state_, LoadState(checkpoint_));
   recorded_step_ = state_.step;
-  earlier_wall_s_ = state_.totals.wall_s;
-  earlier_cpu_s_ = state_.totals.cpu_s;
-  earlier_restarts_ = state_.totals.service_restarts;
+  clock_.Continue(state_.totals);
   return absl::OkStatus();
 }
 
@@ -226,7 +211,7 @@ absl::Status TrainingRun::FinishStep(const StageConfig& stage,
     state_.best_score = report.score;
     state_.best_step = state_.step;
   }
-  UpdateClocks();
+  clock_.Update(host_.get(), &state_.totals);
   report.row.Set("wall_s", state_.totals.wall_s);
   report.row.Set("cpu_s", state_.totals.cpu_s);
   COHORT_RETURN_IF_ERROR(metrics_->Write(report.row));
@@ -240,15 +225,7 @@ absl::Status TrainingRun::EvaluateBefore() {
   COHORT_ASSIGN_OR_RETURN(
       const EvaluationResult result,
       evaluator_->Run(state_.step, state_.policy_version, signal_->token()));
-  RunSummary& totals = state_.totals;
-  if (std::isnan(totals.before.greedy)) {
-    totals.before = result.overall;
-    totals.completions = result.examples;
-    for (CompletionPair& pair : totals.completions) {
-      pair.before = std::move(pair.after);
-    }
-  }
-  totals.sampled_tokens += result.sampled_tokens;
+  RecordBefore(result, &state_.totals);
   COHORT_LOG(INFO) << "evaluated before the stage greedy="
                    << result.overall.greedy
                    << " sampled=" << result.overall.sampled;
@@ -258,21 +235,9 @@ absl::Status TrainingRun::EvaluateBefore() {
 absl::StatusOr<double> TrainingRun::EvaluateAfter(MetricsRow* row) {
   const absl::Time began = absl::Now();
   COHORT_ASSIGN_OR_RETURN(
-      EvaluationResult result,
+      const EvaluationResult result,
       evaluator_->Run(state_.step, state_.policy_version, signal_->token()));
-  for (const TaskScore& task : result.tasks) {
-    row->Set(absl::StrCat("eval/", task.task, "/greedy"), task.greedy);
-    row->Set(absl::StrCat("eval/", task.task, "/pass@1"), task.pass_at_1);
-  }
-  row->Set("eval/greedy_tokens_mean", result.overall.greedy_tokens);
-  row->Set("eval/sampled_tokens_mean", result.overall.sampled_tokens);
-  RunSummary& totals = state_.totals;
-  totals.after = result.overall;
-  totals.sampled_tokens += result.sampled_tokens;
-  for (size_t i = 0;
-       i < std::min(totals.completions.size(), result.examples.size()); ++i) {
-    totals.completions[i].after = std::move(result.examples[i].after);
-  }
+  RecordAfter(result, row, &state_.totals);
   AddTimes({{"eval_s", absl::ToDoubleSeconds(absl::Now() - began)}}, &state_,
            row);
   return result.overall.greedy;
@@ -280,7 +245,7 @@ absl::StatusOr<double> TrainingRun::EvaluateAfter(MetricsRow* row) {
 
 absl::Status TrainingRun::Checkpoint(const StageTrainer* trainer,
                                      bool between_stages) {
-  UpdateClocks();
+  clock_.Update(host_.get(), &state_.totals);
   CheckpointParts parts{.policy = policy_.model.get(),
                         .config_json = policy_.config_json,
                         .source_folder = policy_.folder};
@@ -312,22 +277,13 @@ absl::Status TrainingRun::Interrupt(const StageTrainer* trainer,
 }
 
 absl::Status TrainingRun::Summarise() {
-  UpdateClocks();
+  clock_.Update(host_.get(), &state_.totals);
   state_.totals.steps = state_.step;
   COHORT_RETURN_IF_ERROR(WriteSummary(state_.totals, *dir_));
   const std::string text = SummaryText(state_.totals);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
   return absl::OkStatus();
-}
-
-void TrainingRun::UpdateClocks() {
-  RunSummary& totals = state_.totals;
-  totals.wall_s = earlier_wall_s_ + absl::ToDoubleSeconds(absl::Now() - began_);
-  totals.cpu_s = earlier_cpu_s_ + OwnCpuSeconds() +
-                 (host_ != nullptr ? host_->CpuSeconds() : 0);
-  totals.service_restarts =
-      earlier_restarts_ + (host_ != nullptr ? host_->restarts() : 0);
 }
 
 }  // namespace cohort

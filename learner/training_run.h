@@ -10,7 +10,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "configs/config.h"
 #include "learner/evaluation.h"
 #include "learner/experience_store.h"
@@ -18,6 +17,7 @@
 #include "learner/policy_folder.h"
 #include "learner/progress.h"
 #include "learner/rollout_host.h"
+#include "learner/run_clock.h"
 #include "learner/run_dir.h"
 #include "learner/run_signal.h"
 #include "learner/stage_data.h"
@@ -67,14 +67,10 @@ class TrainingRun {
   absl::Status Interrupt(const StageTrainer* trainer,
                          const absl::Status& reason);
   absl::Status Summarise();
-  void UpdateClocks();
 
   const Config& config_;
   RunSignal* const signal_;
-  const absl::Time began_;
-  double earlier_wall_s_ = 0;  // Of earlier lives of this run.
-  double earlier_cpu_s_ = 0;
-  int64_t earlier_restarts_ = 0;
+  RunClock clock_;
 
   std::optional<RunDir> dir_;
   std::string checkpoint_;  // That this life began from; empty: none.
