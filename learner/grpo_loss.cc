@@ -16,6 +16,11 @@ at::Tensor BoundedExp(const at::Tensor& log_ratio) {
   return log_ratio.clamp_max(kLogRatioLimit).exp();
 }
 
+// exp(gap) - 1 - gap; expm1 keeps its digits where the gap is small.
+at::Tensor ThirdEstimate(const at::Tensor& gap) {
+  return gap.clamp_max(kLogRatioLimit).expm1() - gap;
+}
+
 at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
                       KlEstimator estimator) {
   const at::Tensor gap = tokens.ref_logprobs - tokens.logprobs;  // [M]
@@ -25,9 +30,9 @@ at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
     case KlEstimator::kK2:
       return gap.square() / 2;
     case KlEstimator::kK3:
-      return BoundedExp(gap) - gap - 1;
+      return ThirdEstimate(gap);
     case KlEstimator::kK3Unbiased:
-      return ratio * (BoundedExp(gap) - gap - 1);
+      return ratio * ThirdEstimate(gap);
   }
   return {};
 }
