@@ -149,7 +149,7 @@ WeightReceiver::WeightReceiver(Learner::StubInterface* stub, std::string run_id,
       worker_(std::move(worker)),
       expected_(std::move(expected)) {}
 
-void WeightReceiver::Run(std::stop_token stop) {
+void WeightReceiver::Run(const std::stop_token& stop) {
   const std::stop_callback break_stream(stop, [this] {
     absl::MutexLock lock(&mu_);
     if (context_ != nullptr) context_->TryCancel();
@@ -167,8 +167,8 @@ void WeightReceiver::Run(std::stop_token stop) {
     if (NewestReceived() != had) backoff = kFirstBackoff;
     if (absl::IsDataLoss(status)) {
       COHORT_LOG(WARNING) << status.message() << ": reading the stream anew";
-    } else if (backoff == kFirstBackoff && !absl::IsCancelled(status)) {
-      COHORT_LOG(INFO) << "weight stream ended, opening it again status="
+    } else if (backoff == kFirstBackoff && IsRetryable(status)) {
+      COHORT_LOG(INFO) << "weight stream broke, opening it again status="
                        << status.ToString();
     }
     {

@@ -62,7 +62,7 @@ class WeightReceiver {
                  std::string worker, std::vector<TensorInfo> expected);
 
   // Keeps a stream open, and opens it again when it breaks, until `stop`.
-  void Run(std::stop_token stop);
+  void Run(const std::stop_token& stop);
 
   // The newest version received and not yet taken, else null.
   //   kFailedPrecondition  the learner's weights, or its run, are not ours; Run

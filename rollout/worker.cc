@@ -31,7 +31,7 @@ absl::Status CallUntilStopped(
       policy,
       [&](grpc::ClientContext& context) -> grpc::Status {
         const std::stop_callback break_off(stop, [&] { context.TryCancel(); });
-        const grpc::Status status = attempt(context);
+        grpc::Status status = attempt(context);
         if (status.error_code() == grpc::StatusCode::CANCELLED && !stopped()) {
           return {grpc::StatusCode::UNAVAILABLE, status.error_message()};
         }
@@ -85,7 +85,7 @@ Worker::Worker(const WorkerSettings& settings, Learner::StubInterface* learner,
       leased_(static_cast<size_t>(settings.lease_prompts)),
       sampled_(static_cast<size_t>(2 * settings.graders)) {}
 
-absl::Status Worker::Run(std::stop_token stop) {
+absl::Status Worker::Run(const std::stop_token& stop) {
   const std::stop_callback end(stop, [this] { End(absl::OkStatus()); });
   {
     std::vector<std::jthread> threads;
@@ -212,12 +212,16 @@ absl::Status Worker::GradeGroup(Group* group) {
     request.add_finished(trajectory.finish_reason() == FINISH_REASON_STOP);
   }
   GradeResponse response;
-  absl::Status status =
-      Call(settings_.grade_timeout, settings_.grade_timeout,
-           [&](grpc::ClientContext& context) {
-             return rewards_->Grade(&context, request, &response);
-           });
-  if (absl::IsUnavailable(status)) {
+  bool unreachable = false;  // Not merely slow.
+  absl::Status status = Call(
+      settings_.grade_timeout, settings_.grade_timeout,
+      [&](grpc::ClientContext& context) {
+        const grpc::Status graded =
+            rewards_->Grade(&context, request, &response);
+        unreachable |= graded.error_code() == grpc::StatusCode::UNAVAILABLE;
+        return graded;
+      });
+  if (IsRetryable(status) && unreachable) {
     return Gone("reward server", settings_.grade_timeout, status);
   }
   if (absl::IsCancelled(status)) return status;
@@ -246,7 +250,7 @@ absl::Status Worker::SubmitGroup(const Group& group) {
   request.set_worker(settings_.name);
   *request.mutable_group() = group;
   SubmitGroupResponse response;
-  const absl::Status status =
+  absl::Status status =
       Call(kCallTimeout, settings_.patience, [&](grpc::ClientContext& context) {
         return learner_->SubmitGroup(&context, request, &response);
       });

@@ -60,7 +60,7 @@ class Worker {
   //   kFailedPrecondition  the learner is another process now, or its weights
   //                        are of another model: join again
   //   any other            a broken engine
-  absl::Status Run(std::stop_token stop);
+  absl::Status Run(const std::stop_token& stop);
 
  private:
   struct LeasedPrompt {

@@ -187,12 +187,12 @@ TEST_F(WorkerTest, EndsWhenTheLearnerStaysAway) {
 
 TEST_F(WorkerTest, EndsWhenTheRewardServerStaysAway) {
   learner_.Publish(0);
-  settings_.grade_timeout = absl::Milliseconds(200);
+  settings_.grade_timeout = absl::Milliseconds(500);
   rewards_server_.Stop();
   learner_.AddLease("p", 3);
   Start();
   EXPECT_THAT(Join(), StatusIs(absl::StatusCode::kUnavailable,
-                               HasSubstr("reward server gone for 200ms")));
+                               HasSubstr("reward server gone for 500ms")));
 }
 
 TEST_F(WorkerTest, AnotherRunEndsIt) {
