@@ -2,7 +2,6 @@
 #include <torch/types.h>
 #include <torch/version.h>
 
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,18 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/grpcpp.h"
 #include "model/device.h"
+#include "proto/doctor.h"
 #include "proto/flags.h"
 #include "rollout/verbs.h"
 
 namespace cohort {
-namespace {
-
-// One line: ok|missing, what, detail.
-void Report(bool ok, const char* name, const std::string& detail) {
-  std::printf("%s %s %s\n", ok ? "ok" : "missing", name, detail.c_str());
-}
-
-}  // namespace
 
 // The CPU suffices for the default run, so nothing that is missing fails it.
 int DoctorVerb(const std::vector<std::string>& args) {
