@@ -7,7 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <functional>
+#include <iostream>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -77,30 +78,12 @@ absl::Status RefuseParquet(const std::string& path) {
       absl::StrCat(path, ": Parquet is not read yet, only JSONL"));
 }
 
-// Calls `use` with every line that is not blank and its number, from 1. Only \n
-// ends a line; a \r before it is taken for part of the ending.
-absl::Status ForEachLine(
-    const std::string& path,
-    const std::function<absl::Status(int64_t, absl::string_view)>& use) {
-  COHORT_RETURN_IF_ERROR(RefuseParquet(path));
-  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
-  absl::string_view rest = content;
-  if (absl::StartsWith(content, "\xef\xbb\xbf")) rest.remove_prefix(3);
-  for (int64_t number = 1; !rest.empty(); ++number) {
-    const size_t end = rest.find('\n');
-    absl::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == absl::string_view::npos ? rest.size() : end + 1);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.find_first_not_of(" \t\r") == absl::string_view::npos) continue;
-    if (absl::Status status = use(number, line); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat(path, ":", number, ": ",
-                                                      status.message()));
-    }
-  }
-  return absl::OkStatus();
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
-absl::StatusOr<Json> ParseRow(absl::string_view line) {
+absl::StatusOr<Json> ParseRow(std::string_view line) {
   Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (row.is_discarded()) return absl::InvalidArgumentError("not JSON");
   if (!row.is_object()) {
@@ -250,7 +233,7 @@ absl::Status FillTruth(const Row& row, const std::string& default_verifier,
   return absl::OkStatus();
 }
 
-absl::StatusOr<Prompt> ParsePrompt(absl::string_view line,
+absl::StatusOr<Prompt> ParsePrompt(std::string_view line,
                                    const PromptFields& fields,
                                    const std::string& verifier) {
   COHORT_ASSIGN_OR_RETURN(const Json json, ParseRow(line));
@@ -303,13 +286,42 @@ absl::Status WriteFileAtomically(const std::string& path,
   return SyncFolderOf(path);
 }
 
+absl::Status WriteOutput(const std::string& path, std::string_view content) {
+  if (path != "-") return WriteFileAtomically(path, content);
+  std::cout << content << std::flush;
+  if (!std::cout) return absl::DataLossError("cannot write standard output");
+  return absl::OkStatus();
+}
+
+absl::Status ForEachRow(
+    const std::string& path,
+    const std::function<absl::Status(int64_t number, std::string_view line)>&
+        use) {
+  COHORT_RETURN_IF_ERROR(RefuseParquet(path));
+  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(path));
+  std::string_view rest = content;
+  if (absl::StartsWith(content, "\xef\xbb\xbf")) rest.remove_prefix(3);
+  for (int64_t number = 1; !rest.empty(); ++number) {
+    const size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (absl::Status status = use(number, line); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat(path, ":", number, ": ",
+                                                      status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(const std::string& path,
                                                 const PromptFields& fields,
                                                 const std::string& verifier) {
   std::vector<Prompt> prompts;
   std::unordered_map<std::string, int64_t> line_of_id;
-  COHORT_RETURN_IF_ERROR(ForEachLine(path, [&](int64_t number,
-                                               absl::string_view line) {
+  COHORT_RETURN_IF_ERROR(ForEachRow(path, [&](int64_t number,
+                                              std::string_view line) {
     absl::StatusOr<Prompt> prompt = ParsePrompt(line, fields, verifier);
     if (!prompt.ok()) return prompt.status();
     if (prompt->id().empty()) prompt->set_id(absl::StrCat(path, ":", number));
@@ -329,7 +341,7 @@ absl::StatusOr<std::vector<std::string>> ReadTexts(const std::string& path,
   const bool plain = absl::EndsWith(path, ".txt");
   std::vector<std::string> texts;
   COHORT_RETURN_IF_ERROR(
-      ForEachLine(path, [&](int64_t, absl::string_view line) -> absl::Status {
+      ForEachRow(path, [&](int64_t, std::string_view line) -> absl::Status {
         if (plain) {
           texts.emplace_back(line);
           return absl::OkStatus();

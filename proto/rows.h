@@ -2,11 +2,16 @@
 // line. JSON stays inside rows.cc.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "proto/status.h"
 #include "proto/types.pb.h"
 
 namespace cohort {
@@ -30,6 +35,34 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 // beside it, fsync, rename, fsync of the folder.
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::string_view content);
+
+// Writes `content` atomically, or to standard output where `path` is "-".
+absl::Status WriteOutput(const std::string& path, std::string_view content);
+
+// Calls `use` with every line of a JSONL file that is not blank and its number,
+// from 1, in order. "-" is standard input. Only \n ends a line; a \r before it
+// is taken for part of the ending. Ends at the first error, which it returns
+// behind "<path>:<line>: ".
+absl::Status ForEachRow(
+    const std::string& path,
+    const std::function<absl::Status(int64_t number, std::string_view line)>&
+        use);
+
+// What `parse(line, "<path>:<line>")` makes of every row; see ForEachRow.
+template <typename Row>
+absl::StatusOr<std::vector<Row>> ParseRows(
+    const std::string& path,
+    absl::StatusOr<Row> (*parse)(std::string_view line,
+                                 const std::string& place)) {
+  std::vector<Row> rows;
+  COHORT_RETURN_IF_ERROR(
+      ForEachRow(path, [&](int64_t number, std::string_view line) {
+        absl::StatusOr<Row> row = parse(line, absl::StrCat(path, ":", number));
+        if (row.ok()) rows.push_back(*std::move(row));
+        return row.status();
+      }));
+  return rows;
+}
 
 // Reads prompts from a JSONL file; blank lines are skipped. `verifier` fills in
 // rows that name none. An `answer` may be a string or a number; of a

@@ -1,15 +1,12 @@
 #include <algorithm>
 #include <atomic>
-#include <iostream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "proto/flags.h"
 #include "proto/rows.h"
@@ -27,37 +24,6 @@ struct GradeFlags {
   std::string output;
   int workers = 2;
 };
-
-absl::StatusOr<std::string> ReadInput(const std::string& path) {
-  if (path != "-") return ReadFile(path);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
-}
-
-absl::Status WriteOutput(const std::string& path, const std::string& content) {
-  if (path != "-") return WriteFileAtomically(path, content);
-  std::cout << content << std::flush;
-  if (!std::cout) return absl::DataLossError("cannot write standard output");
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<GradeRow>> ReadRows(const std::string& path) {
-  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(path));
-  std::vector<GradeRow> rows;
-  int64_t line_number = 0;
-  for (const absl::string_view line : absl::StrSplit(content, '\n')) {
-    ++line_number;
-    if (Trimmed({line.data(), line.size()}).empty()) continue;
-    const std::string place = absl::StrCat(path, ":", line_number);
-    absl::StatusOr<GradeRow> row =
-        ParseGradeRow({line.data(), line.size()}, place);
-    if (!row.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, ": ", row.status().message()));
-    }
-    rows.push_back(*std::move(row));
-  }
-  return rows;
-}
 
 absl::StatusOr<Grade> GradeSound(const GraderMap& graders,
                                  const GradeRow& row) {
@@ -104,7 +70,7 @@ std::string GradeRows(const std::vector<GradeRow>& rows, int workers) {
 
 absl::Status GradeFile(const GradeFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(const std::vector<GradeRow> rows,
-                          ReadRows(flags.input));
+                          ParseRows(flags.input, &ParseGradeRow));
   return WriteOutput(flags.output, GradeRows(rows, flags.workers));
 }
 

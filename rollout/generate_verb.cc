@@ -2,8 +2,6 @@
 #include <torch/types.h>
 
 #include <ctime>
-#include <iostream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,7 +12,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "model/checkpoint.h"
 #include "model/device.h"
 #include "model/tokenizer.h"
@@ -53,37 +50,6 @@ struct Loaded {
   std::unique_ptr<Transformer> model;
   std::unique_ptr<Tokenizer> tokenizer;  // Null where the folder has none.
 };
-
-absl::StatusOr<std::string> ReadInput(const std::string& path) {
-  if (path != "-") return ReadFile(path);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
-}
-
-absl::Status WriteOutput(const std::string& path, const std::string& content) {
-  if (path != "-") return WriteFileAtomically(path, content);
-  std::cout << content << std::flush;
-  if (!std::cout) return absl::DataLossError("cannot write standard output");
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<GenerateRow>> ReadRows(const std::string& path) {
-  COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(path));
-  std::vector<GenerateRow> rows;
-  int64_t line_number = 0;
-  for (const absl::string_view line : absl::StrSplit(content, '\n')) {
-    ++line_number;
-    if (line.find_first_not_of(" \t\r") == absl::string_view::npos) continue;
-    const std::string place = absl::StrCat(path, ":", line_number);
-    absl::StatusOr<GenerateRow> row =
-        ParseGenerateRow({line.data(), line.size()}, place);
-    if (!row.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, ": ", row.status().message()));
-    }
-    rows.push_back(*std::move(row));
-  }
-  return rows;
-}
 
 absl::StatusOr<at::ScalarType> ChooseDtype(const GenerateFlags& flags,
                                            at::Device device) {
@@ -203,7 +169,8 @@ absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
 
 absl::Status Generate(const GenerateFlags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
-  COHORT_ASSIGN_OR_RETURN(std::vector<GenerateRow> rows, ReadRows(flags.input));
+  COHORT_ASSIGN_OR_RETURN(std::vector<GenerateRow> rows,
+                          ParseRows(flags.input, &ParseGenerateRow));
   COHORT_ASSIGN_OR_RETURN(const Loaded loaded, Load(flags));
   COHORT_ASSIGN_OR_RETURN(
       const std::unique_ptr<ModelEngine> engine,

@@ -213,6 +213,23 @@ TEST_F(RowsTest, ACorpusIsAFieldOrWholeLines) {
               IsOkAndHolds(ElementsAre("a b", " {c}", "last")));
 }
 
+// "<place>=<line>", or an error for "bad".
+absl::StatusOr<std::string> Placed(std::string_view line,
+                                   const std::string& place) {
+  if (line == "bad") return absl::UnimplementedError("no use");
+  return absl::StrCat(place, "=", std::string(line));
+}
+
+TEST_F(RowsTest, OtherRowsArePlacedByTheirLine) {
+  const std::string rows = dir_.Write("r.jsonl", "a\n\n b\r\nlast");
+  EXPECT_THAT(ParseRows(rows, &Placed),
+              IsOkAndHolds(ElementsAre(rows + ":1=a", rows + ":3= b",
+                                       rows + ":4=last")));
+  const std::string bad = dir_.Write("b.jsonl", "\nbad\nb\n");
+  EXPECT_THAT(ParseRows(bad, &Placed),
+              StatusIs(absl::StatusCode::kUnimplemented, bad + ":2: no use"));
+}
+
 TEST_F(RowsTest, AnAtomicWriteReplacesTheWholeFile) {
   const std::string path = dir_.Write("f", "the old and longer content");
   const std::string content("new\0\n", 5);
