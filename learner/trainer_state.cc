@@ -18,6 +18,7 @@
 #include "learner/state_json.h"
 #include "model/checkpoint.h"
 #include "model/safetensors.h"
+#include "model/stored_values.h"
 #include "proto/rows.h"
 #include "proto/status.h"
 
@@ -91,10 +92,9 @@ absl::StatusOr<std::vector<NamedTensor>> ReadTensors(const std::string& path) {
   for (const StoredTensor& stored : file->tensors()) {
     at::Tensor tensor = torch::empty(stored.shape, at::kFloat);
     COHORT_ASSIGN_OR_RETURN(
-        const bool finite,
-        WidenToFloat(stored, absl::MakeSpan(tensor.mutable_data_ptr<float>(),
-                                            tensor.numel())));
-    if (!finite) {
+        const int64_t not_finite,
+        ConvertTensor(stored, Dtype::kF32, tensor.mutable_data_ptr()));
+    if (not_finite > 0) {
       return absl::DataLossError(
           absl::StrCat(path, ": tensor '", stored.name, "' is not finite"));
     }

@@ -36,6 +36,9 @@ class Reader {
     }
   }
 
+  // The first error of a reader of a part.
+  void Take(const absl::Status& status) { status_.Update(status); }
+
   // Null counts as absent.
   const json* Find(const std::string& field) const {
     const auto it = object_.find(field);
@@ -181,7 +184,6 @@ void RefuseWhatIsNotBuilt(Reader* fields) {
   fields->Only("scoring_func", "sigmoid");
   fields->Only("topk_method", "noaux_tc");
   fields->Only("mlp_bias", false);
-  fields->Absent("quantization_config");
   fields->Absent("sliding_window");
   fields->Absent("index_topk");
 }
@@ -270,6 +272,42 @@ void ReadTokenIds(Reader* fields, ModelConfig* config) {
   }
 }
 
+// FP8 in blocks, as DeepSeek publishes it. Which tensors are FP8 their own
+// dtype says, and scales are read as they are stored: modules_to_not_convert
+// and scale_fmt change nothing.
+void ReadQuantization(Reader* fields, const std::string& name,
+                      ModelConfig* config) {
+  const std::string section = "quantization_config";
+  const json* const value = fields->Find(section);
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    fields->Fail(section, "must be an object or null");
+    return;
+  }
+  Reader inner(*value, absl::StrCat(name, ": ", section));
+  if (inner.Find("quant_method") == nullptr) {
+    inner.Fail("quant_method", "is missing");
+  }
+  inner.Only("quant_method", "fp8");
+  inner.Only("fmt", "e4m3");
+  inner.Only("activation_scheme", "dynamic");
+  config->fp8_block_rows = config->fp8_block_columns = 128;
+  if (const json* const block = inner.Find("weight_block_size")) {
+    const auto fits = [](const json& size) {
+      return size.is_number_integer() && size >= 1 && size <= kMaxSize;
+    };
+    if (block->is_array() && block->size() == 2 && fits((*block)[0]) &&
+        fits((*block)[1])) {
+      config->fp8_block_rows = (*block)[0].get<int64_t>();
+      config->fp8_block_columns = (*block)[1].get<int64_t>();
+    } else {
+      inner.Fail("weight_block_size",
+                 absl::StrCat("must be [rows, columns], is ", block->dump()));
+    }
+  }
+  fields->Take(inner.status());
+}
+
 // One layer's tensors; 128 bits, because a wrong file may name any size.
 __int128 LayerParameters(const ModelConfig& c, int64_t layer) {
   using Wide = __int128;
@@ -347,6 +385,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(const std::string& text,
   ReadShape(&fields, &config);
   ReadExperts(&fields, &config);
   ReadTokenIds(&fields, &config);
+  ReadQuantization(&fields, name, &config);
   config.rms_norm_eps = fields.Number("rms_norm_eps", 1e-30, 1, 1e-6);
   config.tie_word_embeddings = fields.Bool("tie_word_embeddings", false);
   config.initializer_range = fields.Number("initializer_range", 0, 100, 0.02);

@@ -58,6 +58,9 @@ struct ModelConfig {
   int64_t bos_token_id = -1;  // -1: none.
   int64_t pad_token_id = -1;
   std::string dtype = "float32";  // Of the stored weights.
+  // Values of an FP8 weight that share a scale; 0: no quantization_config.
+  int64_t fp8_block_rows = 0;
+  int64_t fp8_block_columns = 0;
 
   bool IsMoe(int64_t layer) const {
     return n_routed_experts > 0 && layer >= first_k_dense_replace &&

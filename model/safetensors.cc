@@ -7,9 +7,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -30,12 +28,13 @@ struct DtypeEntry {
   int64_t bytes;
 };
 
-constexpr std::array<DtypeEntry, 15> kDtypes = {{
+constexpr std::array<DtypeEntry, 16> kDtypes = {{
     {Dtype::kBool, "BOOL", 1},
     {Dtype::kU8, "U8", 1},
     {Dtype::kI8, "I8", 1},
     {Dtype::kF8E4M3, "F8_E4M3", 1},
     {Dtype::kF8E5M2, "F8_E5M2", 1},
+    {Dtype::kF8E8M0, "F8_E8M0", 1},
     {Dtype::kI16, "I16", 2},
     {Dtype::kU16, "U16", 2},
     {Dtype::kF16, "F16", 2},
@@ -183,18 +182,6 @@ absl::Status CheckLayout(const std::vector<StoredTensor>& tensors,
   return absl::OkStatus();
 }
 
-float HalfToFloat(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-  const uint32_t exponent = (half >> 10) & 0x1Fu;
-  const uint32_t fraction = half & 0x3FFu;
-  if (exponent == 0) {  // Zero and subnormal: fraction * 2^-24, exactly.
-    const float value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign != 0 ? -value : value;
-  }
-  const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
 }  // namespace
 
 std::string_view DtypeName(Dtype dtype) {
@@ -269,29 +256,14 @@ const StoredTensor* SafetensorsFile::Find(std::string_view name) const {
   return it != tensors_.end() && it->name == name ? &*it : nullptr;
 }
 
-absl::StatusOr<bool> WidenToFloat(const StoredTensor& tensor,
-                                  absl::Span<float> to) {
-  const char* const from = tensor.bytes.data();
-  const auto half = [from](size_t i) {
-    uint16_t bits = 0;
-    std::memcpy(&bits, from + 2 * i, sizeof(bits));
-    return bits;
-  };
-  if (tensor.dtype == Dtype::kF32) {
-    if (!to.empty()) std::memcpy(to.data(), from, tensor.bytes.size());
-  } else if (tensor.dtype == Dtype::kBf16) {
-    for (size_t i = 0; i < to.size(); ++i) {
-      to[i] = std::bit_cast<float>(static_cast<uint32_t>(half(i)) << 16);
-    }
-  } else if (tensor.dtype == Dtype::kF16) {
-    for (size_t i = 0; i < to.size(); ++i) to[i] = HalfToFloat(half(i));
-  } else {
-    return absl::UnimplementedError(absl::StrCat(
-        tensor.name, ": weights of dtype ",
-        std::string(DtypeName(tensor.dtype)), " are not supported"));
-  }
-  return std::all_of(to.begin(), to.end(),
-                     [](float value) { return std::isfinite(value); });
+void SafetensorsFile::GiveBack(std::string_view bytes) const {
+  if (mapping_ == nullptr || bytes.empty()) return;
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = address & ~(page - 1);
+  // Advice: where it is not taken, the pages stay until the file is closed.
+  (void)madvise(reinterpret_cast<void*>(begin), address + bytes.size() - begin,
+                MADV_DONTNEED);
 }
 
 }  // namespace cohort

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +23,7 @@ enum class Dtype {
   kI8,
   kF8E4M3,
   kF8E5M2,
+  kF8E8M0,
   kI16,
   kU16,
   kF16,
@@ -68,6 +68,10 @@ class SafetensorsFile {
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
   const StoredTensor* Find(std::string_view name) const;
 
+  // Lets the system take back the memory of `bytes`, part of a tensor of this
+  // file; they are read again from the file when next looked at. Thread-safe.
+  void GiveBack(std::string_view bytes) const;
+
  private:
   SafetensorsFile() = default;
 
@@ -75,12 +79,6 @@ class SafetensorsFile {
   void* mapping_ = nullptr;
   size_t mapped_bytes_ = 0;
 };
-
-// Widens F32, BF16 or F16 to float32. Returns false, and leaves `to`
-// unspecified, when a value is not finite. kUnimplemented, naming the tensor,
-// for another dtype. `to` has tensor.Elements() values.
-absl::StatusOr<bool> WidenToFloat(const StoredTensor& tensor,
-                                  absl::Span<float> to);
 
 // A tensor to be written: `bytes` is asked for once, in order, so that not all
 // tensors need be in memory at once.

@@ -32,6 +32,7 @@ struct Stored {
   std::string name;
   std::vector<int64_t> shape;
   std::vector<float> values;
+  Dtype dtype = Dtype::kF32;
 };
 void WriteTiny(const TempDir& folder,
                const std::function<void(std::vector<Stored>*)>& change) {
@@ -47,7 +48,7 @@ void WriteTiny(const TempDir& folder,
   change(&stored);
   std::vector<TensorToStore> tensors;
   for (const Stored& s : stored) {
-    tensors.push_back({s.name, Dtype::kF32, s.shape, [&s] {
+    tensors.push_back({s.name, s.dtype, s.shape, [&s] {
                          return std::string_view(
                              reinterpret_cast<const char*>(s.values.data()),
                              4 * s.values.size());
@@ -70,31 +71,6 @@ TEST(CheckpointTest, WhatIsSavedIsLoadedBitForBit) {
   for (size_t i = 0; i < want.size(); ++i) {
     EXPECT_TRUE(at::equal(got[i].tensor, want[i].tensor)) << want[i].name;
   }
-}
-
-TEST(CheckpointTest, ASavedFolderCarriesTheTokenizerAndSaysFloat32) {
-  const TempDir folder;
-  folder.Write("tokenizer.json", "{}");
-  const auto config =
-      LoadModelConfig(std::string(kMoon) + "/bf16_sharded_release_style");
-  COHORT_ASSERT_OK(config);
-  auto model = Transformer::Create(*config, at::kFloat, at::kCPU);
-  COHORT_ASSERT_OK(model);
-  COHORT_ASSERT_OK(LoadWeights(
-      std::string(kMoon) + "/bf16_sharded_release_style", model->get()));
-  COHORT_ASSERT_OK(
-      SaveFolder(**model,
-                 TempDir::Read(std::string(kMoon) +
-                               "/bf16_sharded_release_style/config.json"),
-                 folder.path(), folder / "out"));
-  EXPECT_EQ(TempDir::Read(folder / "out/tokenizer.json"), "{}");
-  const auto saved =
-      nlohmann::json::parse(TempDir::Read(folder / "out/config.json"));
-  EXPECT_EQ(saved["torch_dtype"], "float32");
-  EXPECT_EQ(saved["aux_loss_alpha"], 0.001);  // What we do not read is kept.
-  const auto generation = nlohmann::json::parse(
-      TempDir::Read(folder / "out/generation_config.json"));
-  EXPECT_EQ(generation["eos_token_id"], 1);
 }
 
 TEST(CheckpointTest, MissingFoldersAndFilesAreNotFound) {
@@ -127,7 +103,6 @@ TEST(CheckpointTest, AllWrongTensorsAreListed) {
   WriteTiny(folder, [](std::vector<Stored>* stored) {
     stored->at(0).name = "lm_tail.weight";
     stored->at(1).shape = {48, 37};
-    stored->at(2).values[5] = std::numeric_limits<float>::quiet_NaN();
   });
   EXPECT_THAT(
       LoadWeights(folder.path(), EmptyTiny().get()),
@@ -135,9 +110,75 @@ TEST(CheckpointTest, AllWrongTensorsAreListed) {
                AllOf(HasSubstr("missing: lm_head.weight"),
                      HasSubstr("unexpected: lm_tail.weight"),
                      HasSubstr("wrong shape: model.embed_tokens.weight is "
-                               "[48, 37], the config makes [37, 48]"),
-                     HasSubstr("not finite: "
-                               "model.layers.0.input_layernorm.weight"))));
+                               "[48, 37], the config makes [37, 48]"))));
+}
+
+TEST(CheckpointTest, WeightsThatAreNotFiniteAreCountedAndRefused) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>* stored) {
+    stored->at(2).values[5] = std::numeric_limits<float>::quiet_NaN();
+    stored->at(2).values[7] = std::numeric_limits<float>::infinity();
+    stored->at(0).values[1] = -std::numeric_limits<float>::infinity();
+  });
+  EXPECT_THAT(
+      LoadWeights(folder.path(), EmptyTiny().get()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("not finite: lm_head.weight (1 of 1776), "
+                         "model.layers.0.input_layernorm.weight (2 of 48)")));
+  const auto model = EmptyTiny();
+  COHORT_EXPECT_OK(
+      LoadWeights(folder.path(), model.get(), {.allow_nonfinite = true}));
+  EXPECT_TRUE(model->Head().isinf().any().item<bool>());
+}
+
+TEST(CheckpointTest, IntegerWeightsAreUnsupported) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>* stored) {
+    stored->at(0).dtype = Dtype::kI32;
+  });
+  EXPECT_THAT(LoadWeights(folder.path(), EmptyTiny().get()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("unsupported dtype: lm_head.weight is I32")));
+}
+
+// Straight to the dtype computed in; the router's weights stay float32.
+TEST(CheckpointTest, ABfloat16ModelTakesEachValueRounded) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>*) {});
+  const auto wide = EmptyTiny();
+  COHORT_ASSERT_OK(LoadWeights(folder.path(), wide.get()));
+  auto narrow = Transformer::Create(TinyConfig(), at::kBFloat16, at::kCPU);
+  COHORT_ASSERT_OK(narrow);
+  COHORT_ASSERT_OK(LoadWeights(folder.path(), narrow->get()));
+  const auto want = wide->HfTensors();
+  const auto got = (*narrow)->HfTensors();
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_TRUE(at::equal(got[i].tensor,
+                          want[i].tensor.to(got[i].tensor.scalar_type())))
+        << want[i].name;
+  }
+}
+
+// Any dtype of the model, through float32.
+TEST(CheckpointTest, AFloat64ModelTakesTheSameValues) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>*) {});
+  const auto wide = EmptyTiny();
+  COHORT_ASSERT_OK(LoadWeights(folder.path(), wide.get()));
+  auto wider = Transformer::Create(TinyConfig(), at::kDouble, at::kCPU);
+  COHORT_ASSERT_OK(wider);
+  COHORT_ASSERT_OK(LoadWeights(folder.path(), wider->get()));
+  EXPECT_TRUE(at::equal((*wider)->Head().to(at::kFloat), wide->Head()));
+}
+
+// Buffers that transformers once saved beside the weights.
+TEST(CheckpointTest, OldRotaryTablesAreIgnored) {
+  const TempDir folder;
+  WriteTiny(folder, [](std::vector<Stored>* stored) {
+    stored->push_back(
+        {"model.layers.0.self_attn.rotary_emb.inv_freq", {1}, {1}});
+  });
+  COHORT_EXPECT_OK(LoadWeights(folder.path(), EmptyTiny().get()));
 }
 
 TEST(CheckpointTest, AnotherModelsWeightsAreAShortError) {
@@ -199,7 +240,8 @@ TEST_F(ShardsTest, AMissingShardIsNamed) {
         std::filesystem::remove(folder_ / "model-00002-of-000004.safetensors");
       }),
       StatusIs(absl::StatusCode::kNotFound,
-               HasSubstr("model-00002-of-000004.safetensors")));
+               AllOf(HasSubstr("missing: model-00002-of-000004.safetensors ("),
+                     HasSubstr(" tensors)"))));
 }
 
 TEST_F(ShardsTest, ATensorInTwoShardsIsNamed) {
@@ -222,6 +264,22 @@ TEST_F(ShardsTest, AnIndexThatLeavesTheFolderIsRefused) {
               }),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("model.norm.weight lies in \"../x\"")));
+}
+
+TEST_F(ShardsTest, AnIndexWithAnImpossibleSizeIsRefused) {
+  EXPECT_THAT(LoadWith([](nlohmann::json* root) {
+                (*root)["metadata"]["total_size"] = -1;
+              }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("total_size -1 is no number of bytes")));
+}
+
+// As transformers does, which looks for it first.
+TEST_F(ShardsTest, TheSingleFileIsReadWhereThereAreBoth) {
+  folder_.Write("model.safetensors", "no safetensors");
+  EXPECT_THAT(LoadWith([](nlohmann::json*) {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/model.safetensors: ")));
 }
 
 TEST_F(ShardsTest, AnIndexWithoutAMapIsRefused) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -136,47 +135,6 @@ INSTANTIATE_TEST_SUITE_P(
                        4),
                 "duplicated tensor a"}),
     [](const auto& info) { return std::string(info.param.name); });
-
-StoredTensor Stored(Dtype dtype, const std::string& bytes) {
-  StoredTensor tensor;
-  tensor.name = "w";
-  tensor.dtype = dtype;
-  tensor.shape = {static_cast<int64_t>(bytes.size()) / DtypeBytes(dtype)};
-  tensor.bytes = bytes;
-  return tensor;
-}
-
-TEST(SafetensorsTest, WidensHalfAndBfloat16Exactly) {
-  // 1, -2, the largest, the smallest subnormal, -0 (IEEE 754-2008, table 3.5).
-  const std::string halves("\x00\x3c\x00\xc0\xff\x7b\x01\x00\x00\x80", 10);
-  std::vector<float> values(5);
-  EXPECT_THAT(WidenToFloat(Stored(Dtype::kF16, halves), absl::MakeSpan(values)),
-              IsOkAndHolds(true));
-  EXPECT_THAT(values, testing::ElementsAre(1.0f, -2.0f, 65504.0f,
-                                           std::ldexp(1.0f, -24), -0.0f));
-  EXPECT_TRUE(std::signbit(values[4]));
-  const std::string brain("\x80\x3f\x49\x40", 4);  // 1, 3.140625
-  values.resize(2);
-  EXPECT_THAT(WidenToFloat(Stored(Dtype::kBf16, brain), absl::MakeSpan(values)),
-              IsOkAndHolds(true));
-  EXPECT_THAT(values, testing::ElementsAre(1.0f, 3.140625f));
-}
-
-TEST(SafetensorsTest, SaysWhenAValueIsNotFinite) {
-  std::vector<float> value(1);
-  for (const char* const bits : {"\x00\x7c", "\x01\x7c", "\x00\xfe"}) {
-    EXPECT_THAT(WidenToFloat(Stored(Dtype::kF16, std::string(bits, 2)),
-                             absl::MakeSpan(value)),
-                IsOkAndHolds(false));
-  }
-}
-
-TEST(SafetensorsTest, IntegerWeightsAreNotSupported) {
-  std::vector<float> value(1);
-  EXPECT_THAT(
-      WidenToFloat(Stored(Dtype::kI32, "abcd"), absl::MakeSpan(value)),
-      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("w: weights of")));
-}
 
 TEST(SafetensorsTest, WhatIsWrittenIsReadBack) {
   const TempDir folder;

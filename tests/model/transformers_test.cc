@@ -14,7 +14,9 @@ namespace cohort {
 namespace {
 
 // transformers itself loads what we save, and computes what we compute.
-TEST(TransformersTest, LoadsASavedFolder) {
+class TransformersTest : public testing::TestWithParam<SaveOptions> {};
+
+TEST_P(TransformersTest, LoadsASavedFolder) {
   const std::string python = COHORT_PYTHON;
   if (std::system((python + " -c 'import transformers' 2>/dev/null").c_str()) !=
       0) {
@@ -22,7 +24,10 @@ TEST(TransformersTest, LoadsASavedFolder) {
   }
   const TempDir folder;
   const auto model = MakeTinyModel(3);
-  COHORT_ASSERT_OK(SaveFolder(*model, TinyConfigJson(), "", folder / "m"));
+  COHORT_ASSERT_OK(
+      SaveFolder(*model, TinyConfigJson(), "", folder / "m", GetParam()));
+  // As the folder has them: in bfloat16, what was rounded.
+  COHORT_ASSERT_OK(LoadWeights(folder / "m", model.get()));
   const std::vector<int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
   folder.Write("run.py", R"(
 import sys, torch, transformers
@@ -30,13 +35,18 @@ folder, out = sys.argv[1:3]
 model, info = transformers.AutoModelForCausalLM.from_pretrained(
     folder, output_loading_info=True, attn_implementation="eager")
 assert not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
-assert model.dtype == torch.float32, model.dtype
-ids = torch.tensor([[int(t) for t in sys.argv[3:]]])
+assert model.dtype == getattr(torch, sys.argv[3]), model.dtype
+for name, buffer in model.named_buffers():
+    if name.endswith("e_score_correction_bias"):
+        assert buffer.dtype == torch.float32 and buffer.any(), (name, buffer)
+model = model.float()
+ids = torch.tensor([[int(t) for t in sys.argv[4:]]])
 logits = model(ids).logits[0].detach().contiguous()
 open(out, "wb").write(logits.numpy().tobytes())
 )");
   std::string command = python + " " + (folder / "run.py") + " " +
-                        (folder / "m") + " " + (folder / "logits");
+                        (folder / "m") + " " + (folder / "logits") + " " +
+                        GetParam().dtype;
   for (const int32_t token : tokens) command += " " + std::to_string(token);
   ASSERT_EQ(std::system((command + " 2>" + (folder / "log")).c_str()), 0)
       << TempDir::Read(folder / "log");
@@ -48,6 +58,12 @@ open(out, "wb").write(logits.numpy().tobytes())
   EXPECT_LE((ours - theirs).abs().max().item<double>(),
             1e-4 * theirs.abs().max().item<double>());
 }
+
+INSTANTIATE_TEST_SUITE_P(Folders, TransformersTest,
+                         testing::Values(SaveOptions{},
+                                         SaveOptions{.dtype = "bfloat16",
+                                                     .shard_bytes = 20'000}),
+                         [](const auto& info) { return info.param.dtype; });
 
 }  // namespace
 }  // namespace cohort
