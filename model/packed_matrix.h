@@ -1,5 +1,5 @@
-// A weight matrix turned once for many products on the CPU, float32, in panels
-// that a product reads from end to end.
+// A weight matrix turned once for many products on the CPU, float32, in the
+// panels of model/kernels/panels.h.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,6 @@ class PackedMatrix {
  private:
   int64_t outputs_ = 0;
   int64_t inputs_ = 0;
-  // Panel j holds columns [64 j, 64 j + 64) of W^T, row by row.
   hwy::AlignedFreeUniquePtr<float[]> panels_;
 };
 

@@ -6,6 +6,7 @@
 #include "model/kernels/experts.h"
 #include "model/kernels/gemm.h"
 #include "model/kernels/linear_rows.h"
+#include "model/kernels/panels.h"
 #include "model/kernels/parallel.h"
 #include "model/kernels/swiglu.h"
 

@@ -8,71 +8,18 @@
 #define HWY_TARGET_INCLUDE "model/kernels/gemm_cpu.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "model/kernels/gemm-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cohort {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Sums held in registers by one tile: AVX-512 has 32, AVX2 16.
-constexpr int kMaxSums = HWY_TARGET <= HWY_AVX3 ? 24 : 12;
 constexpr int64_t kBlockK = 512;  // A panel of b stays in the caches.
 constexpr int64_t kBlockM = 240;  // So does a block of a.
 // Rows that lie a multiple of 4 KB apart share one set of the first-level
 // cache, which holds eight of them.
 constexpr int64_t kSetStride = 1024;
-
-// rows x (vectors * lanes) elements of c. `last`: lanes in use of the last
-// vector.
-template <int kRows, int kVectors, bool kMasked, class D>
-HWY_INLINE void Tile(D d, const float* HWY_RESTRICT a, int64_t a_row,
-                     int64_t a_col, const float* HWY_RESTRICT b, int64_t b_row,
-                     int64_t k, float* HWY_RESTRICT c, int64_t c_row,
-                     bool accumulate, size_t last) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto mask = hn::FirstN(d, last);
-  const auto load = [&](const float* p, int v) HWY_ATTR {
-    return kMasked && v == kVectors - 1 ? hn::MaskedLoad(mask, d, p + v * lanes)
-                                        : hn::LoadU(d, p + v * lanes);
-  };
-  hn::Vec<D> sum[kRows][kVectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      sum[i][v] = accumulate ? load(c + i * c_row, v) : hn::Zero(d);
-    }
-  }
-  for (int64_t step = 0; step < k; ++step) {
-    hn::Vec<D> right[kVectors];
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) right[v] = load(b, v);
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const auto left = hn::Set(d, a[i * a_row]);
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) {
-        sum[i][v] = hn::MulAdd(left, right[v], sum[i][v]);
-      }
-    }
-    a += a_col;
-    b += b_row;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      float* const to = c + i * c_row + v * lanes;
-      if (kMasked && v == kVectors - 1) {
-        hn::BlendedStore(sum[i][v], mask, d, to);
-      } else {
-        hn::StoreU(sum[i][v], d, to);
-      }
-    }
-  }
-}
 
 // All rows of one panel of columns.
 template <int kVectors, bool kMasked, class D>
@@ -84,9 +31,18 @@ HWY_INLINE void Panel(D d, const GemmParams& p, int64_t j, size_t last) {
     constexpr int kRows = decltype(count)::value;
     if constexpr (kRows * kVectors <= kMaxSums) {
       for (; i + kRows <= p.m; i += kRows) {
-        Tile<kRows, kVectors, kMasked>(d, p.a + i * p.a_row, p.a_row, p.a_col,
-                                       b, p.b_row, p.k, p.c + i * p.c_row + j,
-                                       p.c_row, p.accumulate, last);
+        Tile<kRows, kVectors, kMasked, /*kAhead=*/0>(
+            d, {.a = p.a + i * p.a_row,
+                .a_row = p.a_row,
+                .a_col = p.a_col,
+                .b = b,
+                .b_row = p.b_row,
+                .k = p.k,
+                .c = p.c + i * p.c_row + j,
+                .c_row = p.c_row,
+                .accumulate = p.accumulate,
+                .last = last,
+                .ahead = nullptr});
       }
     }
   };

@@ -66,34 +66,6 @@ bool IsFewRows(int64_t m, int64_t k, int64_t o) {
   return m * (k + o) < k * o || m == 1;
 }
 
-int64_t PanelFloats(int64_t o, int64_t k) {
-  return (o + kTurnO - 1) / kTurnO * kTurnO * k;
-}
-
-void PackPanels(const float* w, int64_t w_row, int64_t o, int64_t k,
-                float* panels) {
-  for (int64_t j = 0; j < o; j += kTurnO) {
-    Transpose(w + j * w_row, w_row, std::min(kTurnO, o - j), k, panels + j * k,
-              kTurnO);
-  }
-}
-
-void MultiplyPanels(const PanelsParams& p) {
-  for (int64_t j = 0; j < p.o; j += kTurnO) {
-    Gemm({.m = p.m,
-          .n = std::min(kTurnO, p.o - j),
-          .k = p.k,
-          .a = p.x,
-          .a_row = p.x_row,
-          .a_col = 1,
-          .b = p.panels + j * p.k,
-          .b_row = kTurnO,
-          .c = p.y + j,
-          .c_row = p.y_row,
-          .accumulate = p.accumulate});
-  }
-}
-
 void LinearRows(const LinearParams& p) {
   const double row_cost = static_cast<double>(p.k) * static_cast<double>(p.o);
   if (!IsFewRows(p.m, p.k, p.o)) {

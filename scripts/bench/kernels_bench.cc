@@ -6,7 +6,7 @@
 #include <benchmark/benchmark.h>
 #include <torch/types.h>
 
-#include "model/kernels/linear_rows.h"
+#include "model/kernels/panels.h"
 #include "model/linear.h"
 #include "model/ops.h"
 
