@@ -23,6 +23,9 @@ class Descriptor {
 
   int get() const { return fd_; }
 
+  // Gives it up without closing it.
+  int Release() { return std::exchange(fd_, -1); }
+
   // Returns false, with errno set, when the kernel reports a late error.
   bool Close() { return fd_ < 0 || close(std::exchange(fd_, -1)) == 0; }
 

@@ -10,5 +10,6 @@ int main(int argc, char** argv) {
       {{"reward-server", "serves the graders to rollout workers",
         cohort::RewardServerVerb},
        {"grade", "grades a file of completions", cohort::GradeVerb},
+       {"exec", "runs and judges the programs of a manifest", cohort::ExecVerb},
        {"doctor", "says what this machine has and lacks", cohort::DoctorVerb}});
 }

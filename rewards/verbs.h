@@ -8,6 +8,7 @@
 namespace cohort {
 
 int DoctorVerb(const std::vector<std::string>& args);
+int ExecVerb(const std::vector<std::string>& args);
 int GradeVerb(const std::vector<std::string>& args);
 int RewardServerVerb(const std::vector<std::string>& args);
 
