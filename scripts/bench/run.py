@@ -1,6 +1,6 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
-    scripts/dev bench [--repeats 3] [--only decode|grpo]
+    scripts/dev bench [--repeats 3] [--only decode|grpo|load]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
 .venv (scripts/setup.sh --bench). Prints a table with the bar beside each ratio.
@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -168,18 +169,45 @@ def bench_grpo(folder, repeats):
             1 / ratio if invert else ratio, round(bar, 3), invert)
 
 
+def bar(name, value, bound, higher_is_better, note):
+    good = value >= bound if higher_is_better else value <= bound
+    relation = ">=" if higher_is_better else "<="
+    print(f"{'ok    ' if good else 'BELOW '} {name:44} {value:10.4g}"
+          f" {relation} {bound}  ({note})")
+
+
+def bench_load(folder, repeats):
+    """A sharded checkpoint of 2 GB, in the page cache, with two threads: wall
+    time, so a busy machine shows."""
+    for stored in ("bfloat16", "float32", "float8"):
+        model = folder / f"big_{stored}"
+        subprocess.run([PYTHON, HERE / "make_big.py", model, "--dtype", stored],
+                       check=True, capture_output=True)
+        runs = [last_json([ROOT / "build/release/model/load_bench", model])
+                for _ in range(repeats + 1)][1:]
+        middle = lambda key: statistics.median(r[key] for r in runs)
+        memory = middle("weight_bytes") / middle("file_bytes")
+        bar(f"load {stored} as float32, GB of files/s",
+            middle("gb_per_s"), 1.5, True,
+            f"{middle('gb_per_cpu_s'):.2f} GB/CPU-s, a byte of files is "
+            f"{memory:.2f} in memory")
+        bar(f"load {stored}, peak RSS / weights", middle("peak_ratio"), 1.15,
+            False, f"{middle('peak_ratio_above_start'):.3f} above start")
+        shutil.rmtree(model)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=["decode", "grpo"])
+    parser.add_argument("--only", choices=["decode", "grpo", "load"])
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        if args.only != "grpo":
-            bench_decode(folder, args.repeats)
-        if args.only != "decode":
-            bench_grpo(folder, args.repeats)
+        for name, bench in (("decode", bench_decode), ("grpo", bench_grpo),
+                            ("load", bench_load)):
+            if args.only in (None, name):
+                bench(folder, args.repeats)
 
 
 main()
