@@ -46,6 +46,8 @@ struct ModelSection {
   std::string init;
   // Standard deviation of new embeddings under init: fan_in.
   double embedding_std = 0.5;
+  // Load weights that are NaN or infinite, with a warning that counts them.
+  bool allow_nonfinite = false;
   bool operator==(const ModelSection&) const = default;
 };
 

@@ -54,6 +54,7 @@ void Visit(Visitor& visit, C& c) {
   visit("tokenizer", c.tokenizer, OneOf({"", "bytes"}));
   visit("init", c.init, OneOf({"", "fan_in", "normal"}));
   visit("embedding_std", c.embedding_std, Above(0));
+  visit("allow_nonfinite", c.allow_nonfinite);
 }
 
 template <typename Visitor, Of<RolloutConfig> C>

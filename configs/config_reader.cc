@@ -79,6 +79,16 @@ absl::Status Read(const YamlNode& node, const std::string& path,
   return absl::OkStatus();
 }
 
+absl::Status Read(const YamlNode& node, const std::string& path, const Limit&,
+                  bool* value) {
+  if (node.kind != Kind::kScalar || node.quoted ||
+      (node.text != "true" && node.text != "false")) {
+    return Wrong(node, path, "true or false");
+  }
+  *value = node.text == "true";
+  return absl::OkStatus();
+}
+
 template <typename T>
 requires std::is_integral_v<T> absl::Status Read(const YamlNode& node,
                                                  const std::string& path,

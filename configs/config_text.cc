@@ -54,6 +54,7 @@ std::string ToText(const std::string& text) {
   return quoted + "\"";
 }
 
+std::string ToText(bool value) { return value ? "true" : "false"; }
 std::string ToText(int value) { return absl::StrCat(value); }
 std::string ToText(int64_t value) { return absl::StrCat(value); }
 

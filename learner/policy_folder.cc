@@ -59,10 +59,13 @@ absl::StatusOr<Policy> LoadPolicy(const Config& run,
   COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(run.run.device));
   COHORT_ASSIGN_OR_RETURN(
       policy.model, Transformer::Create(config, ComputeDtype(device), device));
+  const LoadOptions options = {.allow_nonfinite = run.model.allow_nonfinite};
   if (!weights_folder.empty()) {
-    COHORT_RETURN_IF_ERROR(LoadWeights(weights_folder, policy.model.get()));
+    COHORT_RETURN_IF_ERROR(
+        LoadWeights(weights_folder, policy.model.get(), options));
   } else if (run.model.init.empty()) {
-    COHORT_RETURN_IF_ERROR(LoadWeights(policy.folder, policy.model.get()));
+    COHORT_RETURN_IF_ERROR(
+        LoadWeights(policy.folder, policy.model.get(), options));
   } else {
     policy.model->Initialise(run.model.init, run.model.embedding_std,
                              static_cast<uint64_t>(run.run.seed));

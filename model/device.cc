@@ -75,4 +75,13 @@ at::ScalarType ComputeDtype(const at::Device& device) {
   return device.is_cuda() ? at::kBFloat16 : at::kFloat;
 }
 
+absl::StatusOr<at::ScalarType> ChooseDtype(const std::string& wanted,
+                                           const at::Device& device) {
+  if (wanted.empty()) return ComputeDtype(device);
+  if (wanted == "float32") return at::kFloat;
+  if (wanted == "bfloat16") return at::kBFloat16;
+  return absl::InvalidArgumentError(
+      absl::StrCat("dtype \"", wanted, "\" is neither float32 nor bfloat16"));
+}
+
 }  // namespace cohort

@@ -17,4 +17,8 @@ absl::StatusOr<at::Device> OpenDevice(const std::string& wanted);
 // The dtype that a device computes in: bfloat16 on CUDA, float32 on the CPU.
 at::ScalarType ComputeDtype(const at::Device& device);
 
+// `wanted`: "float32", "bfloat16", or empty for the device's own.
+absl::StatusOr<at::ScalarType> ChooseDtype(const std::string& wanted,
+                                           const at::Device& device);
+
 }  // namespace cohort

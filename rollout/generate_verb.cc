@@ -41,6 +41,7 @@ struct GenerateFlags {
   bool ignore_eos = false;
   std::string tokenizer;
   std::string dtype;
+  bool allow_nonfinite = false;
   std::string device = "auto";
   int threads = 0;
   int max_sequences = 256;
@@ -51,25 +52,18 @@ struct Loaded {
   std::unique_ptr<Tokenizer> tokenizer;  // Null where the folder has none.
 };
 
-absl::StatusOr<at::ScalarType> ChooseDtype(const GenerateFlags& flags,
-                                           at::Device device) {
-  if (flags.dtype.empty()) return ComputeDtype(device);
-  if (flags.dtype == "float32") return at::kFloat;
-  if (flags.dtype == "bfloat16" && !device.is_cpu()) return at::kBFloat16;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "flag --dtype: ", flags.dtype, " is not computed in on ", device.str()));
-}
-
 absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
   Loaded loaded;
   COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(flags.device));
   COHORT_ASSIGN_OR_RETURN(const at::ScalarType dtype,
-                          ChooseDtype(flags, device));
+                          ChooseDtype(flags.dtype, device));
   COHORT_ASSIGN_OR_RETURN(const ModelConfig config,
                           LoadModelConfig(flags.model));
   COHORT_ASSIGN_OR_RETURN(loaded.model,
                           Transformer::Create(config, dtype, device));
-  COHORT_RETURN_IF_ERROR(LoadWeights(flags.model, loaded.model.get()));
+  COHORT_RETURN_IF_ERROR(
+      LoadWeights(flags.model, loaded.model.get(),
+                  {.allow_nonfinite = flags.allow_nonfinite}));
   loaded.model->SetTrainable(false);
   loaded.model->WeightsChanged();
   if (flags.tokenizer == "bytes") {
@@ -212,6 +206,8 @@ int GenerateVerb(const std::vector<std::string>& args) {
               "bytes: one token per byte; default: the folder's");
   parser.Flag("dtype", &flags.dtype, "DTYPE",
               "float32 or bfloat16; default: the device's");
+  parser.Switch("allow-nonfinite", &flags.allow_nonfinite,
+                "load weights that are NaN or infinite");
   parser.Flag("device", &flags.device, "DEVICE", "auto, cpu or cuda");
   parser.Flag("threads", &flags.threads, "N", "0: all cores");
   parser.Flag("max-sequences", &flags.max_sequences, "N",

@@ -2,10 +2,10 @@
 //
 //   load_bench FOLDER [float32|bfloat16] [THREADS]
 //
-// Prints one JSON line: bytes of the files, gigabytes (1e9) of them per second and
-// CPU-second, bytes of the weights in memory, and the peak resident memory of this process,
-// whole and above what it had before, over them. The peak is the kernel's
-// VmHWM: load one folder per process.
+// Prints one JSON line: bytes of the files, gigabytes (1e9) of them per second
+// and CPU-second, bytes of the weights in memory, and the peak resident memory
+// of this process, whole and above what it had before, over them. The peak is
+// the kernel's VmHWM: load one folder per process.
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
@@ -55,9 +55,9 @@ int Run(const std::string& folder, at::ScalarType dtype) {
   const std::clock_t cpu_start = std::clock();
   const auto start = std::chrono::steady_clock::now();
   const absl::Status loaded = LoadWeights(folder, model->get());
-  const double seconds = std::chrono::duration<double>(
-                             std::chrono::steady_clock::now() - start)
-                             .count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
   const double cpu_seconds =
       static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   if (!loaded.ok()) {
@@ -75,8 +75,8 @@ int Run(const std::string& folder, at::ScalarType dtype) {
       "\"gb_per_cpu_s\": %.3f, "
       "\"weight_bytes\": %.0f, \"peak_ratio\": %.4f, "
       "\"peak_ratio_above_start\": %.4f}\n",
-      bytes, seconds, bytes / seconds / 1e9, bytes / cpu_seconds / 1e9, weights, peak / weights,
-      (peak - before) / weights);
+      bytes, seconds, bytes / seconds / 1e9, bytes / cpu_seconds / 1e9, weights,
+      peak / weights, (peak - before) / weights);
   return 0;
 }
 

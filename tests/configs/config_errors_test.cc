@@ -74,6 +74,8 @@ TEST(ConfigErrorsTest, WrongTypesNameTheKeyAndTheLine) {
   for (const Case& c : std::vector<Case>{
            {"run: {seed: 1.5}", "run.seed must be a whole number, is '1.5'"},
            {"run: {seed: '1'}", "run.seed must be a whole number, is \"1\""},
+           {"model: {allow_nonfinite: yes}",
+            "model.allow_nonfinite must be true or false, is 'yes'"},
            {"run: {seed: }", "run.seed must be a whole number, is empty"},
            {"run: {seed: 99999999999999999999}", "run.seed must be a whole"},
            {"run: {dir: [a]}", "run.dir must be a text, is a list"},

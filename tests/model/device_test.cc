@@ -13,6 +13,12 @@ TEST(DeviceTest, TheCpuIsAlwaysThere) {
   EXPECT_THAT(OpenDevice("cpu"), IsOkAndHolds(at::Device(at::kCPU)));
   EXPECT_EQ(ComputeDtype(at::kCPU), at::kFloat);
   EXPECT_EQ(ComputeDtype(at::kCUDA), at::kBFloat16);
+  EXPECT_THAT(ChooseDtype("", at::kCUDA), IsOkAndHolds(at::kBFloat16));
+  EXPECT_THAT(ChooseDtype("bfloat16", at::kCPU), IsOkAndHolds(at::kBFloat16));
+  EXPECT_THAT(ChooseDtype("float32", at::kCUDA), IsOkAndHolds(at::kFloat));
+  EXPECT_THAT(ChooseDtype("float8", at::kCPU),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::HasSubstr("\"float8\"")));
 }
 
 TEST(DeviceTest, AnotherNameIsRefused) {

@@ -216,5 +216,36 @@ TEST(ReleaseStyleTest, WidenedWeightsGiveTheSameLogits) {
   }
 }
 
+// Computed in bfloat16, against float32 computed from the same weights: no
+// further off than transformers' own bfloat16 by more than the manifest allows.
+TEST(ReleaseStyleTest, Bfloat16ArithmeticStaysNearFloat32) {
+  const at::NoGradGuard no_grad;
+  const std::string folder = "tests/data/parity/deepseek_v3_moon";
+  const std::string weights = folder + "/bf16_sharded_release_style";
+  const StoredTensors reference(folder + "/reference_bf16.safetensors");
+  const StoredTensors tokens(folder + "/reference.safetensors");
+  const nlohmann::json bounds = nlohmann::json::parse(
+      std::ifstream(folder + "/manifest.json"))["tolerances"]["bf16_compute"];
+  const auto config = LoadModelConfig(weights);
+  COHORT_ASSERT_OK(config);
+  auto model = Transformer::Create(*config, at::kBFloat16, at::kCPU);
+  COHORT_ASSERT_OK(model);
+  COHORT_ASSERT_OK(LoadWeights(weights, model->get()));
+  double total = 0;
+  double count = 0;
+  for (int s = 0; s < 3; ++s) {
+    const std::string prefix = "s" + std::to_string(s);
+    const ForwardResult result = (*model)->Forward(
+        PackSequences({tokens.Ids(prefix + ".input_ids")}, at::kCPU));
+    const at::Tensor got =
+        at::linear(result.hidden, (*model)->Head()).to(at::kFloat);
+    const at::Tensor gap = (got - reference.Get(prefix + ".logits")).abs();
+    EXPECT_LE(gap.max().item<double>(), bounds["logits_max_abs"]) << prefix;
+    total += gap.sum().item<double>();
+    count += static_cast<double>(gap.numel());
+  }
+  EXPECT_LE(total / count, bounds["logits_mean_abs"]);
+}
+
 }  // namespace
 }  // namespace cohort
