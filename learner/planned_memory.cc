@@ -25,7 +25,7 @@ std::string PlannedMemory(const Config& config, const ModelConfig& model) {
     sequences = std::max<int64_t>(sequences, stage.rollout.max_sequences);
   }
   const int64_t cache = sequences * longest * model.num_hidden_layers *
-                        LatentCache::BytesPerToken(model, at::kFloat);
+                        KvCache::BytesPerToken(model, at::kFloat);
   std::string text = "planned memory:\n";
   const auto line = [&text](const char* what, int64_t bytes) {
     absl::StrAppendFormat(&text, "  %-42s %10.1f MiB\n", what,
@@ -38,7 +38,7 @@ std::string PlannedMemory(const Config& config, const ModelConfig& model) {
   if (sequences > 0) {
     line("learner: published weights", weights);
     line("each worker: weights", weights);
-    line("each worker: latent cache, at most", cache);
+    line("each worker: attention cache, at most", cache);
   }
   return text;
 }

@@ -2,105 +2,21 @@
 
 #include <algorithm>
 
+#include "model/decode_scratch.h"
 #include "model/kernels/expert_rows.h"
-#include "model/kernels/gemm.h"
-#include "model/kernels/mla_decode.h"
+#include "model/kernels/paged_attention.h"
 #include "model/kernels/parallel.h"
-#include "model/kernels/rms_norm.h"
 #include "model/kernels/router.h"
 #include "model/kernels/swiglu.h"
-#include "model/mla.h"
 
 namespace cohort {
-namespace {
-
-const float* Data(const at::Tensor& tensor) {
-  return tensor.const_data_ptr<float>();
-}
-
-PackedMatrix Pack(const at::Tensor& weight) {
-  return {Data(weight), weight.size(0), weight.size(1)};
-}
-
-void Norm(int64_t rows, int64_t width, const float* x, int64_t x_row,
-          const at::Tensor& weight, double eps, float* y) {
-  RmsNormForward({.n = rows,
-                  .d = width,
-                  .x = x,
-                  .x_row = x_row,
-                  .weight = Data(weight),
-                  .eps = eps,
-                  .threads = 1},
-                 y);
-}
-
-// y += x.
-void Add(const float* x, int64_t size, float* y) {
-  for (int64_t i = 0; i < size; ++i) y[i] += x[i];
-}
-
-// c [m, n] = a [m, k] b [k, n], one head of rows that hold all heads.
-void MultiplyHead(int64_t m, int64_t k, int64_t n, const float* a,
-                  int64_t a_row, const float* b, float* c, int64_t c_row) {
-  Gemm({.m = m,
-        .n = n,
-        .k = k,
-        .a = a,
-        .a_row = a_row,
-        .a_col = 1,
-        .b = b,
-        .b_row = n,
-        .c = c,
-        .c_row = c_row,
-        .accumulate = false});
-}
-
-// As Rotate in model/rope.h, for one head of one row.
-void RotateOne(const float* x, const float* cos, const float* sin,
-               int64_t pairs, bool interleave, float* y) {
-  const int64_t next = interleave ? 1 : pairs;
-  const int64_t step = interleave ? 2 : 1;
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float a = x[i * step];
-    const float b = x[i * step + next];
-    y[i * step] = a * cos[i] - b * sin[i];
-    y[i * step + next] = b * cos[i] + a * sin[i];
-  }
-}
-
-}  // namespace
-
-// Memory for rows [begin, end) of a batch: N of them.
-struct CpuDecoder::Scratch {
-  int64_t begin = 0;
-  int64_t rows = 0;  // N
-  Buffer memory;
-  float* state = nullptr;        // [N, D], the residual stream
-  float* x = nullptr;            // [N, D], normalised
-  float* y = nullptr;            // [N, D], of a sublayer
-  float* projected = nullptr;    // [N, Q + R + P]
-  float* q_low = nullptr;        // [N, q_lora_rank]
-  float* q = nullptr;            // [N, H (nope + P)]
-  float* q_latent = nullptr;     // [N, H, R]
-  float* q_rope = nullptr;       // [N, H, P]
-  float* attended = nullptr;     // [N, H, R]
-  float* heads = nullptr;        // [N, H v]
-  float* hidden = nullptr;       // [N K, 2 I] of the widest MLP
-  float* gathered = nullptr;     // [N K, D]
-  float* outputs = nullptr;      // [N K, D], one row per slot
-  float* scores = nullptr;       // [N, E]
-  float* weights = nullptr;      // [N, K]
-  std::vector<int64_t> chosen;   // [N, K]
-  std::vector<int32_t> context;  // [N]
-
-  Scratch(const ModelConfig& c, int64_t first, int64_t count);
-};
-
 CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t first, int64_t count)
     : begin(first), rows(count) {
   const int64_t d = c.hidden_size;
   const int64_t h = c.num_attention_heads;
-  const int64_t q_width = h * (c.qk_nope_head_dim + c.qk_rope_head_dim);
+  const bool latent = c.IsLatent();
+  const int64_t q_width =
+      latent ? h * (c.qk_nope_head_dim + c.qk_rope_head_dim) : 0;
   const int64_t low = c.q_lora_rank > 0 ? c.q_lora_rank : q_width;
   const int64_t k = c.n_routed_experts > 0 ? c.router.experts_per_token : 0;
   const int64_t hidden_width =
@@ -111,13 +27,13 @@ CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t first, int64_t count)
       {&state, d},
       {&x, d},
       {&y, d},
-      {&projected, low + c.kv_lora_rank + c.qk_rope_head_dim},
+      {&projected, latent ? low + c.kv_lora_rank + c.qk_rope_head_dim
+                          : (h + 2 * c.num_key_value_heads) * c.head_dim},
       {&q_low, c.q_lora_rank},
       {&q, q_width},
-      {&q_latent, h * c.kv_lora_rank},
-      {&q_rope, h * c.qk_rope_head_dim},
+      {&query, h * (latent ? c.kv_lora_rank + c.qk_rope_head_dim : c.head_dim)},
       {&attended, h * c.kv_lora_rank},
-      {&heads, h * c.v_head_dim},
+      {&heads, h * (latent ? c.v_head_dim : c.head_dim)},
       {&hidden, hidden_width},
       {&gathered, k * d},
       {&outputs, k * d},
@@ -145,20 +61,13 @@ CpuDecoder::Mlp CpuDecoder::PackMlp(const at::Tensor& gate_up,
 }
 
 CpuDecoder::Layer CpuDecoder::PackLayer(const LayerWeights& weights) const {
-  const AttentionWeights& attention = weights.attention;
-  const int64_t rank = config_.kv_lora_rank;
-  const int64_t nope = config_.qk_nope_head_dim;
-  const int64_t v = config_.v_head_dim;
   Layer layer;
   layer.weights = &weights;
-  layer.inputs = Pack(attention.inputs);
-  if (attention.q_b.defined()) layer.q_b = Pack(attention.q_b);
-  layer.output = Pack(attention.output);
-  layer.from_latent = hwy::AllocateAligned<float>(
-      static_cast<size_t>(config_.num_attention_heads * rank * v));
-  for (int64_t h = 0; h < config_.num_attention_heads; ++h) {
-    Transpose(Data(attention.kv_b) + (h * (nope + v) + nope) * rank, rank, v,
-              rank, layer.from_latent.get() + h * rank * v, v);
+  if (config_.IsLatent()) {
+    PackLatent(&layer);
+  } else {
+    layer.inputs = Pack(weights.grouped.inputs);
+    layer.output = Pack(weights.grouped.output);
   }
   const MoeWeights& moe = weights.moe;
   if (!moe.gate.defined()) {
@@ -188,88 +97,42 @@ CpuDecoder::CpuDecoder(const ModelConfig& config, const ModelWeights& weights,
   }
 }
 
-// Writes row `row`'s latent and rotated key to its place in the cache, and its
-// rotated queries to the scratch.
-void CpuDecoder::PlaceRow(const DecodeBatch& batch, const Layer& layer,
-                          int64_t row, float* cache, Scratch* s) const {
-  const int64_t rank = config_.kv_lora_rank;
-  const int64_t rope = config_.qk_rope_head_dim;
-  const int64_t head = config_.qk_nope_head_dim + rope;
-  const int64_t width = layer.inputs.outputs();
-  const int64_t position = batch.positions[s->begin + row];
-  const float* const cos = Data(rope_.cos) + position * (rope / 2);
-  const float* const sin = Data(rope_.sin) + position * (rope / 2);
-  const int64_t block = batch.tables[(s->begin + row) * batch.table_row +
-                                     position / batch.block_tokens];
-  float* const place =
-      cache + (block * batch.block_tokens + position % batch.block_tokens) *
-                  (rank + rope);
-  const float* const from = s->projected + (row + 1) * width - rank - rope;
-  Norm(1, rank, from, rank, layer.weights->attention.kv_norm, kLatentEps,
-       place);
-  RotateOne(from + rank, cos, sin, rope / 2, config_.rope.interleave,
-            place + rank);
-  for (int64_t h = 0; h < config_.num_attention_heads; ++h) {
-    const int64_t i = row * config_.num_attention_heads + h;
-    RotateOne(s->q + (i + 1) * head - rope, cos, sin, rope / 2,
-              config_.rope.interleave, s->q_rope + i * rope);
-  }
+Angles CpuDecoder::AnglesOf(const DecodeBatch& batch, int64_t row) const {
+  const int64_t pairs = config_.RopeWidth() / 2;
+  const int64_t at = batch.positions[row] * pairs;
+  return {.cos = Data(rope_.cos) + at,
+          .sin = Data(rope_.sin) + at,
+          .pairs = pairs,
+          .interleave = config_.rope.interleave};
 }
 
-// Queries of all rows to s->q, and what the cache stores to s->projected.
-void CpuDecoder::Project(const Layer& layer, Scratch* s) const {
-  const AttentionWeights& w = layer.weights->attention;
-  const int64_t width = layer.inputs.outputs();
-  const int64_t queries = config_.num_attention_heads *
-                          (config_.qk_nope_head_dim + config_.qk_rope_head_dim);
-  layer.inputs.Multiply(s->rows, s->x, config_.hidden_size, s->projected,
-                        width);
-  if (w.q_b.defined()) {
-    const int64_t low = config_.q_lora_rank;
-    Norm(s->rows, low, s->projected, width, w.q_norm, kLatentEps, s->q_low);
-    layer.q_b.Multiply(s->rows, s->q_low, low, s->q, queries);
-    return;
-  }
-  for (int64_t n = 0; n < s->rows; ++n) {
-    std::copy_n(s->projected + n * width, queries, s->q + n * queries);
-  }
+int64_t CpuDecoder::PlaceOf(const DecodeBatch& batch, int64_t row) const {
+  const int64_t position = batch.positions[row];
+  const int64_t block =
+      batch.tables[row * batch.table_row + position / batch.block_tokens];
+  return (block * batch.block_tokens + position % batch.block_tokens) *
+         config_.CacheWidth();
 }
 
-void CpuDecoder::Attend(const DecodeBatch& batch, const Layer& layer,
-                        float* cache, Scratch* s) const {
-  const int64_t heads = config_.num_attention_heads;
-  const int64_t rank = config_.kv_lora_rank;
-  const int64_t nope = config_.qk_nope_head_dim;
-  const int64_t v = config_.v_head_dim;
-  const int64_t head = nope + config_.qk_rope_head_dim;
-  Project(layer, s);
-  for (int64_t n = 0; n < s->rows; ++n) PlaceRow(batch, layer, n, cache, s);
-  for (int64_t h = 0; h < heads; ++h) {
-    MultiplyHead(s->rows, nope, rank, s->q + h * head, heads * head,
-                 Data(layer.weights->attention.kv_b) + h * (nope + v) * rank,
-                 s->q_latent + h * rank, heads * rank);
-  }
-  MlaDecode({.batch = s->rows,
-             .heads = heads,
-             .rank = rank,
-             .rope = config_.qk_rope_head_dim,
-             .q_latent = s->q_latent,
-             .q_rope = s->q_rope,
-             .cache = cache,
-             .block_tokens = batch.block_tokens,
-             .tables = batch.tables + s->begin * batch.table_row,
-             .table_row = batch.table_row,
-             .context = s->context.data(),
-             .scale = static_cast<float>(config_.SoftmaxScale()),
-             .threads = 1},
-            s->attended);
-  for (int64_t h = 0; h < heads; ++h) {
-    MultiplyHead(s->rows, rank, v, s->attended + h * rank, heads * rank,
-                 layer.from_latent.get() + h * rank * v, s->heads + h * v,
-                 heads * v);
-  }
-  layer.output.Multiply(s->rows, s->heads, heads * v, s->y,
-                        config_.hidden_size);
+void CpuDecoder::AttendToCache(const DecodeBatch& batch,
+                               const PagedLayout& layout, const float* cache,
+                               Scratch* s, float* out) const {
+  PagedAttention({.batch = s->rows,
+                  .heads = config_.num_attention_heads,
+                  .kv_heads = layout.kv_heads,
+                  .key_width = layout.key_width,
+                  .value_width = layout.value_width,
+                  .value_at = layout.value_at,
+                  .q = s->query,
+                  .cache = cache,
+                  .row = config_.CacheWidth(),
+                  .block_tokens = batch.block_tokens,
+                  .tables = batch.tables + s->begin * batch.table_row,
+                  .table_row = batch.table_row,
+                  .context = s->context.data(),
+                  .scale = static_cast<float>(config_.SoftmaxScale()),
+                  .threads = 1},
+                 out);
 }
 
 void CpuDecoder::RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* y,
@@ -295,11 +158,14 @@ void CpuDecoder::RunExperts(const Layer& layer, int32_t* routes,
                                .per_token = k,
                                .groups = settings.groups,
                                .groups_per_token = settings.groups_per_token,
+                               .group_best = settings.group_best,
+                               .softmax = settings.softmax,
                                .normalise = settings.normalise,
                                .scaling = static_cast<float>(settings.scaling)};
   layer.gate.Multiply(s->rows, s->x, d, s->scores, experts);
-  SigmoidInPlace(s->scores, s->rows * experts);
-  ChooseExperts(router, s->scores, Data(layer.weights->moe.bias),
+  ScoreExperts(router, s->scores);
+  const at::Tensor& bias = layer.weights->moe.bias;
+  ChooseExperts(router, s->scores, bias.defined() ? Data(bias) : nullptr,
                 s->chosen.data());
   RouteWeights(router, s->scores, s->chosen.data(), s->weights);
   for (int64_t n = 0; n < s->rows; ++n) {
@@ -343,7 +209,11 @@ void CpuDecoder::RunRows(const DecodeBatch& batch, int64_t begin,
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     Norm(s.rows, d, s.state, d, layer.weights->input_norm, eps, s.x);
-    Attend(batch, layer, batch.caches[i], &s);
+    if (config_.IsLatent()) {
+      AttendLatent(batch, layer, batch.caches[i], &s);
+    } else {
+      AttendGrouped(batch, layer, batch.caches[i], &s);
+    }
     Add(s.y, s.rows * d, s.state);
     Norm(s.rows, d, s.state, d, layer.weights->post_norm, eps, s.x);
     if (layer.experts.empty()) {

@@ -11,12 +11,15 @@
 #include <vector>
 
 #include "hwy/aligned_allocator.h"
+#include "model/attention.h"
 #include "model/model_config.h"
 #include "model/packed_matrix.h"
 #include "model/rope.h"
 #include "model/weights.h"
 
 namespace cohort {
+
+struct Angles;
 
 // B sequences with one new token each.
 struct DecodeBatch {
@@ -25,7 +28,7 @@ struct DecodeBatch {
   const int64_t* positions = nullptr;  // [B]
   const int32_t* tables = nullptr;     // [B, table_row] block numbers
   int64_t table_row = 0;
-  std::vector<float*> caches;  // Per layer [blocks, block_tokens, R + P].
+  std::vector<float*> caches;  // Per layer [blocks, block_tokens, W].
   int64_t block_tokens = 0;
   float* logits = nullptr;    // [B, V], written
   int32_t* routes = nullptr;  // [B, MoE layers, K], written
@@ -47,10 +50,10 @@ class CpuDecoder {
     PackedMatrix down;
   };
   struct Layer {
-    const LayerWeights* weights = nullptr;  // Norms, kv_b, correction bias.
+    const LayerWeights* weights = nullptr;  // Norms, biases, kv_b.
     PackedMatrix inputs;
     PackedMatrix q_b;
-    Buffer from_latent;  // [H, R, v]
+    Buffer from_latent;  // [H, R, v]; MLA
     PackedMatrix output;
     Mlp mlp;  // Dense or shared; empty where there is neither.
     PackedMatrix gate;
@@ -61,11 +64,24 @@ class CpuDecoder {
   static Mlp PackMlp(const at::Tensor& gate_up, const at::Tensor& down);
   Layer PackLayer(const LayerWeights& weights) const;
   void RunRows(const DecodeBatch& batch, int64_t begin, int64_t end) const;
-  void Project(const Layer& layer, Scratch* s) const;
-  void Attend(const DecodeBatch& batch, const Layer& layer, float* cache,
-              Scratch* s) const;
-  void PlaceRow(const DecodeBatch& batch, const Layer& layer, int64_t row,
-                float* cache, Scratch* s) const;
+  // Where row `row` of the batch lies: its angles, and its place in a cache.
+  Angles AnglesOf(const DecodeBatch& batch, int64_t row) const;
+  int64_t PlaceOf(const DecodeBatch& batch, int64_t row) const;
+  // s->query against the cache; out: [N, H, value_width].
+  void AttendToCache(const DecodeBatch& batch, const PagedLayout& layout,
+                     const float* cache, Scratch* s, float* out) const;
+  // decode_latent.cc.
+  void PackLatent(Layer* layer) const;
+  void ProjectLatent(const Layer& layer, Scratch* s) const;
+  void PlaceLatent(const DecodeBatch& batch, const Layer& layer, int64_t row,
+                   float* cache, Scratch* s) const;
+  void AttendLatent(const DecodeBatch& batch, const Layer& layer, float* cache,
+                    Scratch* s) const;
+  // decode_grouped.cc.
+  void PlaceGrouped(const DecodeBatch& batch, const Layer& layer, int64_t row,
+                    float* cache, Scratch* s) const;
+  void AttendGrouped(const DecodeBatch& batch, const Layer& layer, float* cache,
+                     Scratch* s) const;
   void RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* y,
               Scratch* s) const;
   void RunExperts(const Layer& layer, int32_t* routes, int64_t route_row,

@@ -71,7 +71,7 @@ void InitialiseWeights(const ModelConfig& config, const ModelWeights& weights,
               "\" is neither fan_in nor normal");
   const at::NoGradGuard no_grad;
   for (const NamedTensor& view : HfViews(config, weights)) {
-    if (EndsWith(view.name, "e_score_correction_bias")) {
+    if (EndsWith(view.name, "bias")) {
       view.tensor.zero_();
     } else if (view.tensor.dim() == 1) {
       view.tensor.fill_(1);

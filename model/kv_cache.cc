@@ -8,44 +8,41 @@
 
 namespace cohort {
 
-int64_t LatentCache::BytesPerToken(const ModelConfig& config,
-                                   at::ScalarType dtype) {
-  return (config.kv_lora_rank + config.qk_rope_head_dim) *
-         static_cast<int64_t>(c10::elementSize(dtype));
+int64_t KvCache::BytesPerToken(const ModelConfig& config,
+                               at::ScalarType dtype) {
+  return config.CacheWidth() * static_cast<int64_t>(c10::elementSize(dtype));
 }
 
-absl::StatusOr<LatentCache> LatentCache::Create(const ModelConfig& config,
-                                                int64_t blocks,
-                                                int64_t block_tokens,
-                                                at::ScalarType dtype,
-                                                at::Device device) {
+absl::StatusOr<KvCache> KvCache::Create(const ModelConfig& config,
+                                        int64_t blocks, int64_t block_tokens,
+                                        at::ScalarType dtype,
+                                        at::Device device) {
   if (blocks < 1 || block_tokens < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("latent cache of ", blocks, " blocks of ", block_tokens,
+        absl::StrCat("cache of ", blocks, " blocks of ", block_tokens,
                      " tokens: both must be positive"));
   }
-  LatentCache cache;
+  KvCache cache;
   cache.blocks_ = blocks;
   cache.block_tokens_ = block_tokens;
-  const int64_t width = config.kv_lora_rank + config.qk_rope_head_dim;
   const absl::Status allocated = GuardTorch([&] {
     const c10::InferenceMode no_inference(false);
     for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
       cache.layers_.push_back(
-          at::empty({blocks, block_tokens, width},
+          at::empty({blocks, block_tokens, config.CacheWidth()},
                     at::TensorOptions().dtype(dtype).device(device)));
     }
   });
   if (!allocated.ok()) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "latent cache of ", blocks, " blocks of ", block_tokens, " tokens in ",
+        "cache of ", blocks, " blocks of ", block_tokens, " tokens in ",
         config.num_hidden_layers, " layers (", BytesPerToken(config, dtype),
         " bytes per token and layer): ", allocated.message()));
   }
   return cache;
 }
 
-void LatentCache::CopyBlock(int64_t from, int64_t to) {
+void KvCache::CopyBlock(int64_t from, int64_t to) {
   for (const at::Tensor& layer : layers_) {
     layer.select(0, to).copy_(layer.select(0, from));
   }

@@ -1,5 +1,9 @@
-// The paged latent cache of MLA: per layer and token the normalised latent (R
-// values) and the rotated key shared by all heads (P values), and nothing else.
+// The paged cache of attention. A token's row in a layer is, for
+//   MLA               the normalised latent (R values) and the rotated key
+//   shared
+//                     by all heads (P values), and nothing else
+//   sparse attention  the same, then the indexer's key (index_head_dim values)
+//   grouped queries   the rotated keys of all kv heads, then their values
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,17 +18,16 @@ namespace cohort {
 
 // Storage only: who owns which block is the block manager's business
 // (rollout/block_manager.h).
-class LatentCache {
+class KvCache {
  public:
   // `blocks` blocks of `block_tokens` tokens in every layer. kResourceExhausted
   // when memory does not suffice.
-  static absl::StatusOr<LatentCache> Create(const ModelConfig& config,
-                                            int64_t blocks,
-                                            int64_t block_tokens,
-                                            at::ScalarType dtype,
-                                            at::Device device);
+  static absl::StatusOr<KvCache> Create(const ModelConfig& config,
+                                        int64_t blocks, int64_t block_tokens,
+                                        at::ScalarType dtype,
+                                        at::Device device);
 
-  // [blocks, block_tokens, R + P].
+  // [blocks, block_tokens, config.CacheWidth()].
   const at::Tensor& layer(int64_t i) const { return layers_[i]; }
   int64_t blocks() const { return blocks_; }
   int64_t block_tokens() const { return block_tokens_; }
@@ -32,7 +35,7 @@ class LatentCache {
   // Copies block `from` to block `to` in all layers.
   void CopyBlock(int64_t from, int64_t to);
 
-  // (R + P) * bytes per value, for one token in one layer.
+  // config.CacheWidth() * bytes per value, for one token in one layer.
   static int64_t BytesPerToken(const ModelConfig& config, at::ScalarType dtype);
 
  private:

@@ -84,6 +84,13 @@ at::Tensor LinearPerHead(const at::Tensor& x, const at::Tensor& weight) {
 
 }  // namespace
 
+PagedLayout LatentLayout(const ModelConfig& config) {
+  return {.kv_heads = 1,
+          .key_width = config.kv_lora_rank + config.qk_rope_head_dim,
+          .value_at = 0,
+          .value_width = config.kv_lora_rank};
+}
+
 at::Tensor MlaForward(const ModelConfig& config, const AttentionWeights& w,
                       const at::Tensor& x, const RowFacts& rows,
                       const std::vector<int64_t>& offsets,
@@ -124,9 +131,15 @@ at::Tensor MlaDecode(const ModelConfig& config, const AttentionWeights& w,
       .index_copy_(
           0, places.slots,
           at::cat({p.latent, k_rope.squeeze(1)}, -1).to(cache.scalar_type()));
-  const at::Tensor attended = LatentAttention(
-      LinearPerHead(q_nope, absorbed.to_latent), q_rope.contiguous(), cache,
-      places.block_tables, places.context, config.SoftmaxScale());
+  const at::Tensor query =
+      at::cat({LinearPerHead(q_nope, absorbed.to_latent), q_rope}, -1);
+  const at::Tensor attended =
+      PagedAttention(query,
+                     {.cache = cache,
+                      .block_tables = places.block_tables,
+                      .context = places.context,
+                      .selected = {}},
+                     LatentLayout(config), config.SoftmaxScale());
   return Linear(LinearPerHead(attended, absorbed.from_latent).flatten(1),
                 w.output);
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/attention.h"
 #include "model/model_config.h"
 #include "model/weights.h"
 
@@ -18,11 +19,9 @@ namespace cohort {
 // DeepSeek's own code build them with the default.
 inline constexpr double kLatentEps = 1e-6;
 
-// Facts about the N rows that all layers share.
-struct RowFacts {
-  at::Tensor cos;  // [N, P / 2], of each row's position
-  at::Tensor sin;
-};
+// How the cache's rows hold the one key that all heads share: the latent, which
+// is the value too, then the rotated part.
+PagedLayout LatentLayout(const ModelConfig& config);
 
 // Full heads, causal inside each sequence; differentiable.
 //   x: [N, D], normalised
@@ -38,13 +37,6 @@ struct AbsorbedWeights {
   at::Tensor from_latent;  // [H, v, R]: attended latents to values
 };
 AbsorbedWeights Absorb(const ModelConfig& config, const at::Tensor& kv_b);
-
-// Where each of B new tokens goes and what it sees.
-struct DecodePlaces {
-  at::Tensor slots;         // [B] int64, block * block_tokens + place
-  at::Tensor block_tables;  // [B, max_blocks] int32
-  at::Tensor context;       // [B] int32, the new token included
-};
 
 // One new token per sequence; writes its row to `cache` first.
 //   x: [B, D], normalised; cache: [blocks, block_tokens, R + P]

@@ -29,6 +29,8 @@ RouterParams ParamsOf(const RouterSettings& settings, int64_t tokens,
           .per_token = settings.experts_per_token,
           .groups = settings.groups,
           .groups_per_token = settings.groups_per_token,
+          .group_best = settings.group_best,
+          .softmax = settings.softmax,
           .normalise = settings.normalise,
           .scaling = static_cast<float>(settings.scaling)};
 }
@@ -43,6 +45,7 @@ class RouteWeightsFunction
                             const at::Tensor& scores, const at::Tensor& experts,
                             const RouterSettings& settings) {
     context->save_for_backward({scores, experts});
+    context->saved_data["softmax"] = settings.softmax;
     context->saved_data["normalise"] = settings.normalise;
     context->saved_data["scaling"] = settings.scaling;
     return Weigh(scores, experts, settings);
@@ -63,6 +66,7 @@ class RouteWeightsFunction
     const at::Tensor grad = grads[0].contiguous();
     RouterSettings settings;
     settings.experts_per_token = saved[1].size(1);
+    settings.softmax = context->saved_data["softmax"].toBool();
     settings.normalise = context->saved_data["normalise"].toBool();
     settings.scaling = context->saved_data["scaling"].toDouble();
     at::Tensor to_logits = at::empty_like(saved[0]);
@@ -77,17 +81,18 @@ class RouteWeightsFunction
 Routes RouteTokensCpu(const at::Tensor& x, const at::Tensor& gate,
                       const at::Tensor& bias, const RouterSettings& settings,
                       const at::Tensor* forced) {
+  const RouterParams params = ParamsOf(settings, x.size(0), gate.size(0));
   const at::Tensor logits = Linear(x, gate);  // [N, E]
   at::Tensor scores = logits.detach().clone();
-  SigmoidInPlace(Data(scores), scores.numel());
+  ScoreExperts(params, Data(scores));
   at::Tensor experts;
   if (forced != nullptr) {
     experts = forced->contiguous();
     CheckIndices(experts, gate.size(0), "RouteTokens: forced expert");
   } else {
     experts = at::empty({x.size(0), settings.experts_per_token}, at::kLong);
-    ChooseExperts(ParamsOf(settings, x.size(0), gate.size(0)),
-                  ConstData(scores), ConstData(bias),
+    ChooseExperts(params, ConstData(scores),
+                  bias.defined() ? ConstData(bias) : nullptr,
                   experts.mutable_data_ptr<int64_t>());
   }
   const at::Tensor weights =
@@ -180,13 +185,13 @@ at::Tensor BestColumns(const at::Tensor& scores, int64_t count) {
 at::Tensor ChooseExperts(const at::Tensor& scores, const at::Tensor& bias,
                          const RouterSettings& settings) {
   const int64_t experts = scores.size(1);
-  at::Tensor biased = scores + bias;  // [N, E]
+  at::Tensor biased = bias.defined() ? scores + bias : scores;  // [N, E]
   if (settings.groups > 1) {
     const int64_t width = experts / settings.groups;
     const at::Tensor by_group = biased.view({-1, settings.groups, width});
     const at::Tensor group_scores =
         std::get<0>(by_group.sort(-1, /*descending=*/true))
-            .narrow(-1, 0, std::min<int64_t>(2, width))
+            .narrow(-1, 0, std::min(settings.group_best, width))
             .sum(-1);  // [N, groups]
     const at::Tensor kept =
         at::zeros_like(group_scores, at::kBool)
@@ -204,7 +209,9 @@ Routes RouteTokensAten(const at::Tensor& x, const at::Tensor& gate,
                        const at::Tensor& bias, const RouterSettings& settings,
                        const at::Tensor* forced) {
   const at::ScalarType wide = at::promote_types(x.scalar_type(), at::kFloat);
-  const at::Tensor scores = Linear(x.to(wide), gate.to(wide)).sigmoid();
+  const at::Tensor logits = Linear(x.to(wide), gate.to(wide));
+  const at::Tensor scores =
+      settings.softmax ? logits.softmax(-1) : logits.sigmoid();
   const at::Tensor experts =
       forced != nullptr ? *forced
                         : ChooseExperts(scores.detach(), bias, settings);
@@ -257,10 +264,11 @@ Routes RouteTokens(const at::Tensor& x, const at::Tensor& gate,
                    const at::Tensor& bias, const RouterSettings& settings,
                    const at::Tensor* forced) {
   const int64_t experts = gate.size(0);
-  TORCH_CHECK(x.dim() == 2 && gate.dim() == 2 && x.size(1) == gate.size(1) &&
-                  bias.dim() == 1 && bias.size(0) == experts,
-              "RouteTokens: x ", x.sizes(), ", gate ", gate.sizes(), ", bias ",
-              bias.sizes());
+  TORCH_CHECK(
+      x.dim() == 2 && gate.dim() == 2 && x.size(1) == gate.size(1) &&
+          (!bias.defined() || (bias.dim() == 1 && bias.size(0) == experts)),
+      "RouteTokens: x ", x.sizes(), ", gate ", gate.sizes(), ", bias ",
+      bias.defined() ? bias.sizes() : at::IntArrayRef());
   TORCH_CHECK(settings.groups >= 1 && experts % settings.groups == 0 &&
                   settings.groups_per_token >= 1 &&
                   settings.groups_per_token <= settings.groups &&
@@ -276,7 +284,9 @@ Routes RouteTokens(const at::Tensor& x, const at::Tensor& gate,
   if (!RunsOnKernels(x)) {
     return RouteTokensAten(x, gate, bias, settings, forced);
   }
-  return RouteTokensCpu(x, gate, bias.contiguous(), settings, forced);
+  return RouteTokensCpu(x, gate,
+                        bias.defined() ? bias.contiguous() : at::Tensor(),
+                        settings, forced);
 }
 
 at::Tensor RunExperts(const at::Tensor& x, const at::Tensor& experts,

@@ -1,10 +1,14 @@
 // DeepSeekMoE: the router and the routed experts.
 //
-// Source: DeepSeek-V3 (arXiv:2412.19437) equations 12 to 16, and its
+// Sources. DeepSeek-V3 (arXiv:2412.19437) equations 12 to 16, and its
 // inference/model.py: sigmoid scores, the correction bias for choosing only,
-// groups scored by the sum of their two best biased scores, other groups at
-// -inf (transformers masks them with 0, which differs as soon as a biased score
-// is negative), weights from the plain scores.
+// groups scored by the sum of their two best biased scores, other groups never
+// chosen from (earlier versions of transformers mask them with 0, which differs
+// as soon as a biased score is negative), weights from the plain scores.
+// DeepSeek-V2 (arXiv:2405.04434) section 2.2: softmax scores, no bias, groups
+// scored by their best expert. transformers masks the other groups with 0,
+// which can be chosen where scores of the kept ones underflow to 0 too; here
+// they never are.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,7 +24,7 @@ struct Routes {
 
 // Chooses K experts per token. Ties go to the lower index.
 //   x: [N, D] any float dtype, widened to float32 first
-//   gate: [E, D]; bias: [E] float32, the correction bias
+//   gate: [E, D]; bias: [E] float32, the correction bias; may be undefined
 // `weights` is differentiable in x and gate; the choice is not. A row's result
 // depends on that row alone. With `forced` ([N, K] int64) those experts are
 // taken instead of chosen.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 namespace cohort {
 namespace {
@@ -17,30 +18,67 @@ double PairOfRotations(const RopeConfig& config, double dim, double rotations) {
          (2 * std::log(config.theta));
 }
 
+// Multiplies the frequency of pair `i` by what YaRN makes of it.
+class YarnRamp {
+ public:
+  YarnRamp(const RopeConfig& config, double width) : factor_(config.factor) {
+    low_ = PairOfRotations(config, width, config.beta_fast);
+    high_ = PairOfRotations(config, width, config.beta_slow);
+    if (config.truncate) {
+      low_ = std::floor(low_);
+      high_ = std::ceil(high_);
+    }
+    low_ = std::max(low_, 0.0);
+    high_ = std::min(high_, width - 1);
+    if (low_ == high_) high_ += 0.001;
+  }
+
+  double Stretch(int64_t i, double plain) const {
+    const double ramp =
+        std::clamp((static_cast<double>(i) - low_) / (high_ - low_), 0.0, 1.0);
+    return plain / factor_ * ramp + plain * (1 - ramp);
+  }
+
+ private:
+  double factor_;
+  double low_;
+  double high_;
+};
+
+// Llama 3.1: long waves are stretched by the factor, short ones kept, those in
+// between in proportion.
+double StretchAsLlama3(const RopeConfig& config, double plain) {
+  const double context =
+      static_cast<double>(config.original_max_position_embeddings);
+  const double wave = 2 * std::numbers::pi / plain;
+  if (wave < context / config.high_freq_factor) return plain;
+  if (wave > context / config.low_freq_factor) return plain / config.factor;
+  const double kept = (context / wave - config.low_freq_factor) /
+                      (config.high_freq_factor - config.low_freq_factor);
+  return (1 - kept) * plain / config.factor + kept * plain;
+}
+
 }  // namespace
 
 std::vector<double> RopeFrequencies(const RopeConfig& config, int64_t dim) {
   const double width = static_cast<double>(dim);
-  double low = 0;
-  double high = 0;
-  if (config.factor > 1) {
-    low = std::max(std::floor(PairOfRotations(config, width, config.beta_fast)),
-                   0.0);
-    high = std::min(std::ceil(PairOfRotations(config, width, config.beta_slow)),
-                    width - 1);
-    if (low == high) high += 0.001;
-  }
+  std::optional<YarnRamp> yarn;
+  if (config.type == RopeType::kYarn) yarn.emplace(config, width);
   std::vector<double> frequencies;
   for (int64_t i = 0; i < dim / 2; ++i) {
     const double plain =
         std::pow(config.theta, -2 * static_cast<double>(i) / width);
-    if (config.factor <= 1) {
-      frequencies.push_back(plain);
-      continue;
+    switch (config.type) {
+      case RopeType::kDefault:
+        frequencies.push_back(plain);
+        break;
+      case RopeType::kYarn:
+        frequencies.push_back(yarn->Stretch(i, plain));
+        break;
+      case RopeType::kLlama3:
+        frequencies.push_back(StretchAsLlama3(config, plain));
+        break;
     }
-    const double ramp =
-        std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
-    frequencies.push_back(plain / config.factor * ramp + plain * (1 - ramp));
   }
   return frequencies;
 }

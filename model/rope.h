@@ -1,7 +1,8 @@
-// Rotary position embedding with YaRN, and the heads of MLA that it makes.
+// Rotary position embedding, plain or stretched to longer contexts.
 //
 // Sources: RoPE arXiv:2104.09864; YaRN arXiv:2309.00071, as transformers'
-// _compute_yarn_parameters and DeepSeek-V3's inference/model.py apply it.
+// _compute_yarn_parameters and DeepSeek-V3's inference/model.py apply it; Llama
+// 3.1 as transformers' _compute_llama3_parameters does.
 #pragma once
 
 #include <ATen/core/Tensor.h>

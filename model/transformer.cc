@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include "model/decode_cpu.h"
+#include "model/gqa.h"
 #include "model/guard.h"
 #include "model/linear.h"
 #include "model/moe.h"
@@ -79,7 +80,7 @@ Transformer::Transformer(const ModelConfig& config, at::ScalarType dtype,
                          at::Device device)
     : config_(config),
       weights_(AllocateWeights(config, dtype, device)),
-      rope_(MakeRopeTables(config.rope, config.qk_rope_head_dim,
+      rope_(MakeRopeTables(config.rope, config.RopeWidth(),
                            config.max_position_embeddings, device)) {}
 
 Transformer::~Transformer() = default;
@@ -145,6 +146,15 @@ at::Tensor Transformer::FeedForward(const LayerWeights& layer,
   return routed + RunMlp(x, moe.shared.gate_up, moe.shared.down);
 }
 
+at::Tensor Transformer::Attend(const LayerWeights& layer, const at::Tensor& x,
+                               const RowFacts& rows,
+                               const std::vector<int64_t>& offsets,
+                               at::Tensor* cached) const {
+  return config_.IsLatent()
+             ? MlaForward(config_, layer.attention, x, rows, offsets, cached)
+             : GroupedForward(config_, layer.grouped, x, rows, offsets, cached);
+}
+
 ForwardResult Transformer::RunLayers(
     const PackedTokens& batch, const std::vector<at::Tensor>* forced_routes,
     const CacheTarget* target) const {
@@ -160,14 +170,13 @@ ForwardResult Transformer::RunLayers(
       at::embedding(weights_.embedding, batch.tokens, config_.pad_token_id);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
-    at::Tensor latents;
-    h = h + MlaForward(config_, layer.attention,
-                       RmsNorm(h, layer.input_norm, config_.rms_norm_eps), rows,
-                       batch.offsets, target == nullptr ? nullptr : &latents);
+    at::Tensor cached;
+    h = h + Attend(layer, RmsNorm(h, layer.input_norm, config_.rms_norm_eps),
+                   rows, batch.offsets, target == nullptr ? nullptr : &cached);
     if (target != nullptr) {
       const at::Tensor& cache = target->cache->layer(static_cast<int64_t>(i));
       cache.view({-1, cache.size(2)})
-          .index_copy_(0, target->slots, latents.to(cache.scalar_type()));
+          .index_copy_(0, target->slots, cached.to(cache.scalar_type()));
     }
     const at::Tensor* const forced =
         forced_routes == nullptr || !layer.moe.gate.defined()
@@ -189,7 +198,7 @@ ForwardResult Transformer::Forward(
 
 SampleResult Transformer::Prefill(const PackedTokens& batch,
                                   const at::Tensor& slots,
-                                  LatentCache* cache) const {
+                                  KvCache* cache) const {
   const c10::InferenceMode inference;
   TORCH_CHECK(slots.dim() == 1 && slots.size(0) == batch.tokens.size(0),
               "Prefill: ", slots.sizes(), " slots for ", batch.tokens.sizes(),
@@ -211,7 +220,7 @@ SampleResult Transformer::Prefill(const PackedTokens& batch,
 SampleResult Transformer::Decode(const at::Tensor& tokens,
                                  const at::Tensor& positions,
                                  const at::Tensor& block_tables,
-                                 LatentCache* cache) const {
+                                 KvCache* cache) const {
   const c10::InferenceMode inference;
   TORCH_CHECK(tokens.dim() == 1 && tokens.sizes() == positions.sizes() &&
                   block_tables.dim() == 2 &&
@@ -226,7 +235,7 @@ SampleResult Transformer::Decode(const at::Tensor& tokens,
 SampleResult Transformer::DecodeOnKernels(const at::Tensor& tokens,
                                           const at::Tensor& positions,
                                           const at::Tensor& block_tables,
-                                          LatentCache* cache) const {
+                                          KvCache* cache) const {
   const at::Tensor token = tokens.contiguous();
   const at::Tensor position = positions.contiguous();
   const at::Tensor table = block_tables.contiguous();
@@ -258,8 +267,8 @@ SampleResult Transformer::DecodeOnKernels(const at::Tensor& tokens,
 SampleResult Transformer::DecodeOnLibTorch(const at::Tensor& tokens,
                                            const at::Tensor& positions,
                                            const at::Tensor& block_tables,
-                                           LatentCache* cache) const {
-  if (absorbed_.empty()) {
+                                           KvCache* cache) const {
+  if (config_.IsLatent() && absorbed_.empty()) {
     for (const LayerWeights& layer : weights_.layers) {
       absorbed_.push_back(Absorb(config_, layer.attention.kv_b));
     }
@@ -277,9 +286,13 @@ SampleResult Transformer::DecodeOnLibTorch(const at::Tensor& tokens,
   at::Tensor h = weights_.embedding.index_select(0, tokens);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
-    h = h + MlaDecode(config_, layer.attention, absorbed_[i],
-                      RmsNorm(h, layer.input_norm, config_.rms_norm_eps), rows,
-                      places, cache->layer(static_cast<int64_t>(i)));
+    const at::Tensor x = RmsNorm(h, layer.input_norm, config_.rms_norm_eps);
+    const at::Tensor& cached = cache->layer(static_cast<int64_t>(i));
+    h = h +
+        (config_.IsLatent()
+             ? MlaDecode(config_, layer.attention, absorbed_[i], x, rows,
+                         places, cached)
+             : GroupedDecode(config_, layer.grouped, x, rows, places, cached));
     h = h + FeedForward(layer,
                         RmsNorm(h, layer.post_norm, config_.rms_norm_eps),
                         nullptr, &routes);

@@ -69,12 +69,13 @@ class Transformer {
   std::vector<NamedTensor> HfTensors() const;
 
   // What an optimizer updates: leaf tensors, matrices that read the same input
-  // stacked. Excludes the correction bias. SetTrainable turns requires_grad on
-  // or off for all.
+  // stacked. Excludes the correction bias and the indexer. SetTrainable turns
+  // requires_grad on or off for all.
   std::vector<NamedTensor> Parameters() const;
   void SetTrainable(bool trainable);
 
-  // Correction bias of each MoE layer, [E] float32 (aliases).
+  // Correction bias of each MoE layer, [E] float32 (aliases); empty where the
+  // router has none.
   std::vector<at::Tensor> CorrectionBiases() const;
 
   // The output head, [V, D]: the embedding where they are tied.
@@ -87,27 +88,27 @@ class Transformer {
       const PackedTokens& batch,
       const std::vector<at::Tensor>* forced_routes = nullptr) const;
 
-  // Runs whole prompts and writes their latents to `cache`; slots [N] int64:
+  // Runs whole prompts and writes their rows to `cache`; slots [N] int64:
   // where each token goes, block * block_tokens + place in the block. Logits
   // are those of each sequence's last token. Requires no empty sequence.
   SampleResult Prefill(const PackedTokens& batch, const at::Tensor& slots,
-                       LatentCache* cache) const;
+                       KvCache* cache) const;
 
-  // One new token per sequence, absorbed form over the cache.
+  // One new token per sequence, over the cache (MLA: the absorbed form).
   //   tokens, positions: [B] int64; block_tables: [B, max_blocks] int32, which
   //   already covers the new token's place
   SampleResult Decode(const at::Tensor& tokens, const at::Tensor& positions,
-                      const at::Tensor& block_tables, LatentCache* cache) const;
+                      const at::Tensor& block_tables, KvCache* cache) const;
 
   // To be called after weights were written: drops what was derived from them
   // (packed or absorbed copies used in decoding).
   void WeightsChanged();
 
  private:
-  // Where a run over packed rows writes its latents.
+  // Where a run over packed rows writes what the cache stores.
   struct CacheTarget {
     const at::Tensor& slots;
-    LatentCache* cache;
+    KvCache* cache;
   };
 
   Transformer(const ModelConfig& config, at::ScalarType dtype,
@@ -115,17 +116,20 @@ class Transformer {
   ForwardResult RunLayers(const PackedTokens& batch,
                           const std::vector<at::Tensor>* forced_routes,
                           const CacheTarget* target) const;
+  at::Tensor Attend(const LayerWeights& layer, const at::Tensor& x,
+                    const RowFacts& rows, const std::vector<int64_t>& offsets,
+                    at::Tensor* cached) const;
   at::Tensor FeedForward(const LayerWeights& layer, const at::Tensor& x,
                          const at::Tensor* forced,
                          std::vector<at::Tensor>* routes) const;
   SampleResult DecodeOnKernels(const at::Tensor& tokens,
                                const at::Tensor& positions,
                                const at::Tensor& block_tables,
-                               LatentCache* cache) const;
+                               KvCache* cache) const;
   SampleResult DecodeOnLibTorch(const at::Tensor& tokens,
                                 const at::Tensor& positions,
                                 const at::Tensor& block_tables,
-                                LatentCache* cache) const;
+                                KvCache* cache) const;
   at::Tensor Logits(const at::Tensor& hidden) const;
   RowFacts FactsOf(const at::Tensor& positions) const;
 

@@ -50,6 +50,31 @@ AttentionWeights AllocateAttention(const ModelConfig& c,
   return w;
 }
 
+IndexerWeights AllocateIndexer(const ModelConfig& c, const Allocator& memory) {
+  const int64_t width = c.index_head_dim;
+  return {.queries = memory({c.index_n_heads * width, c.q_lora_rank}),
+          .key = memory({width, c.hidden_size}),
+          .key_norm = memory({width}),
+          .key_bias = memory({width}),
+          .head_gates = memory.Float({c.index_n_heads, c.hidden_size})};
+}
+
+GroupedWeights AllocateGrouped(const ModelConfig& c, const Allocator& memory) {
+  const int64_t d = c.hidden_size;
+  const int64_t rows =
+      (c.num_attention_heads + 2 * c.num_key_value_heads) * c.head_dim;
+  GroupedWeights w;
+  w.inputs = memory({rows, d});
+  if (c.qkv_bias) w.inputs_bias = memory({rows});
+  if (c.qk_norm) {
+    w.q_norm = memory({c.head_dim});
+    w.k_norm = memory({c.head_dim});
+  }
+  w.output = memory({d, c.num_attention_heads * c.head_dim});
+  if (c.output_bias) w.output_bias = memory({d});
+  return w;
+}
+
 MlpWeights AllocateMlp(int64_t d, int64_t width, const Allocator& memory) {
   return {.gate_up = memory({2 * width, d}), .down = memory({d, width})};
 }
@@ -60,7 +85,7 @@ MoeWeights AllocateMoe(const ModelConfig& c, const Allocator& memory) {
   const int64_t width = c.moe_intermediate_size;
   MoeWeights w;
   w.gate = memory.Float({experts, d});
-  w.bias = memory.Float({experts});
+  if (c.router.correction_bias) w.bias = memory.Float({experts});
   w.gate_up = memory({experts, 2 * width, d});
   w.down = memory({experts, d, width});
   if (c.n_shared_experts > 0) {
@@ -102,9 +127,40 @@ class Views {
     Add(prefix + "o_proj.weight", w.output);
   }
 
+  void AddIndexer(const std::string& prefix, const IndexerWeights& w) {
+    Add(prefix + "wq_b.weight", w.queries);
+    Add(prefix + "wk.weight", w.key);
+    Add(prefix + "k_norm.weight", w.key_norm);
+    Add(prefix + "k_norm.bias", w.key_bias);
+    Add(prefix + "weights_proj.weight", w.head_gates);
+  }
+
+  void AddGrouped(const ModelConfig& c, const std::string& prefix,
+                  const GroupedWeights& w) {
+    const int64_t q_rows = c.num_attention_heads * c.head_dim;
+    const int64_t kv_rows = c.num_key_value_heads * c.head_dim;
+    const auto add_three = [&](const char* kind, const at::Tensor& stacked) {
+      if (!stacked.defined()) return;
+      const at::Tensor all = stacked.detach();
+      Add(prefix + "q_proj." + kind, all.narrow(0, 0, q_rows));
+      Add(prefix + "k_proj." + kind, all.narrow(0, q_rows, kv_rows));
+      Add(prefix + "v_proj." + kind, all.narrow(0, q_rows + kv_rows, kv_rows));
+    };
+    add_three("weight", w.inputs);
+    add_three("bias", w.inputs_bias);
+    if (w.q_norm.defined()) {
+      Add(prefix + "q_norm.weight", w.q_norm);
+      Add(prefix + "k_norm.weight", w.k_norm);
+    }
+    Add(prefix + "o_proj.weight", w.output);
+    if (w.output_bias.defined()) Add(prefix + "o_proj.bias", w.output_bias);
+  }
+
   void AddMoe(const std::string& prefix, const MoeWeights& w) {
     Add(prefix + "gate.weight", w.gate);
-    Add(prefix + "gate.e_score_correction_bias", w.bias);
+    if (w.bias.defined()) {
+      Add(prefix + "gate.e_score_correction_bias", w.bias);
+    }
     const at::Tensor gate_up = w.gate_up.detach();
     const at::Tensor down = w.down.detach();
     for (int64_t e = 0; e < gate_up.size(0); ++e) {
@@ -143,7 +199,12 @@ ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     LayerWeights layer;
     layer.input_norm = memory({d});
-    layer.attention = AllocateAttention(config, memory);
+    if (config.IsLatent()) {
+      layer.attention = AllocateAttention(config, memory);
+    } else {
+      layer.grouped = AllocateGrouped(config, memory);
+    }
+    if (config.IsSparse()) layer.indexer = AllocateIndexer(config, memory);
     layer.post_norm = memory({d});
     if (config.IsMoe(i)) {
       layer.moe = AllocateMoe(config, memory);
@@ -169,7 +230,14 @@ std::vector<NamedTensor> HfViews(const ModelConfig& config,
     const std::string prefix = LayerPrefix(i);
     views.Add(prefix + "input_layernorm.weight", layer.input_norm);
     views.Add(prefix + "post_attention_layernorm.weight", layer.post_norm);
-    views.AddAttention(config, prefix + "self_attn.", layer.attention);
+    if (config.IsLatent()) {
+      views.AddAttention(config, prefix + "self_attn.", layer.attention);
+    } else {
+      views.AddGrouped(config, prefix + "self_attn.", layer.grouped);
+    }
+    if (config.IsSparse()) {
+      views.AddIndexer(prefix + "self_attn.indexer.", layer.indexer);
+    }
     if (layer.moe.gate.defined()) {
       views.AddMoe(prefix + "mlp.", layer.moe);
     } else {
@@ -196,6 +264,12 @@ std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
     add(prefix + "attention.kv_norm", layer.attention.kv_norm);
     add(prefix + "attention.kv_b", layer.attention.kv_b);
     add(prefix + "attention.output", layer.attention.output);
+    add(prefix + "grouped.inputs", layer.grouped.inputs);
+    add(prefix + "grouped.inputs_bias", layer.grouped.inputs_bias);
+    add(prefix + "grouped.q_norm", layer.grouped.q_norm);
+    add(prefix + "grouped.k_norm", layer.grouped.k_norm);
+    add(prefix + "grouped.output", layer.grouped.output);
+    add(prefix + "grouped.output_bias", layer.grouped.output_bias);
     add(prefix + "post_norm", layer.post_norm);
     add(prefix + "mlp.gate_up", layer.mlp.gate_up);
     add(prefix + "mlp.down", layer.mlp.down);

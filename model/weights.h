@@ -23,6 +23,7 @@ struct MlpWeights {
   at::Tensor down;     // [D, I]
 };
 
+// Of MLA.
 struct AttentionWeights {
   at::Tensor inputs;   // [Q + R + P, D]: q_a_proj (or q_proj), then kv_a_proj
   at::Tensor q_norm;   // [q_lora_rank]; undefined without one
@@ -32,20 +33,43 @@ struct AttentionWeights {
   at::Tensor output;   // [D, H v]
 };
 
+// Of sparse attention's indexer: I heads of width W. Not trained: which tokens
+// it selects has no gradient.
+struct IndexerWeights {
+  at::Tensor queries;     // [I W, q_lora_rank]
+  at::Tensor key;         // [W, D]
+  at::Tensor key_norm;    // [W], a layer norm's
+  at::Tensor key_bias;    // [W]
+  at::Tensor head_gates;  // [I, D] float32
+};
+
+// Of grouped queries: H heads, G kv heads, width P.
+struct GroupedWeights {
+  at::Tensor inputs;       // [(H + 2 G) P, D]: q_proj, k_proj, v_proj
+  at::Tensor inputs_bias;  // [(H + 2 G) P]; undefined without biases
+  at::Tensor q_norm;       // [P]; undefined without norms
+  at::Tensor k_norm;       // [P]
+  at::Tensor output;       // [D, H P]
+  at::Tensor output_bias;  // [D]; undefined without one
+};
+
 struct MoeWeights {
   at::Tensor gate;     // [E, D] float32
-  at::Tensor bias;     // [E] float32, the correction bias: not trained
+  at::Tensor bias;     // [E] float32, the correction bias: not trained;
+                       // undefined where the router has none
   at::Tensor gate_up;  // [E, 2 I, D]
   at::Tensor down;     // [E, D, I]
   MlpWeights shared;   // Undefined without shared experts.
 };
 
 struct LayerWeights {
-  at::Tensor input_norm;  // [D]
-  AttentionWeights attention;
-  at::Tensor post_norm;  // [D]
-  MlpWeights mlp;        // Dense layers;
-  MoeWeights moe;        // the others.
+  at::Tensor input_norm;       // [D]
+  AttentionWeights attention;  // MLA;
+  GroupedWeights grouped;      // or this.
+  IndexerWeights indexer;      // Undefined where attention is not sparse.
+  at::Tensor post_norm;        // [D]
+  MlpWeights mlp;              // Dense layers;
+  MoeWeights moe;              // the others.
 };
 
 struct ModelWeights {
@@ -63,7 +87,7 @@ ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
 std::vector<NamedTensor> HfViews(const ModelConfig& config,
                                  const ModelWeights& weights);
 
-// The tensors themselves, each once, the correction bias left out.
+// The tensors themselves, each once, without those that are not trained.
 std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
                                      const ModelWeights& weights);
 
@@ -71,7 +95,7 @@ std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
 //   "fan_in": embedding N(0, embedding_std^2); matrices N(0, 1 / fan_in), those
 //     that write to the residual stream at half that deviation
 //   "normal": N(0, initializer_range^2)
-// Norms are 1 and correction biases 0. Throws c10::Error for another `init`.
+// Norms are 1 and biases 0. Throws c10::Error for another `init`.
 void InitialiseWeights(const ModelConfig& config, const ModelWeights& weights,
                        const std::string& init, double embedding_std,
                        uint64_t seed);

@@ -63,7 +63,7 @@ int64_t BlocksToHold(const ModelEngineSettings& settings,
       (config.max_position_embeddings + settings.block_tokens - 1) /
           settings.block_tokens +
       1;
-  const int64_t block_bytes = LatentCache::BytesPerToken(config, dtype) *
+  const int64_t block_bytes = KvCache::BytesPerToken(config, dtype) *
                               config.num_hidden_layers * settings.block_tokens;
   const int64_t affordable = std::min<int64_t>(
       settings.cache_bytes / block_bytes, std::numeric_limits<int32_t>::max());
@@ -122,16 +122,16 @@ absl::StatusOr<std::unique_ptr<ModelEngine>> ModelEngine::Create(
       .max_sequences = settings.max_sequences,
       .prefill_tokens = settings.prefill_tokens};
   COHORT_ASSIGN_OR_RETURN(
-      LatentCache cache,
-      LatentCache::Create(model->config(), scheduler.blocks,
-                          scheduler.block_tokens, dtype, model->device()));
+      KvCache cache,
+      KvCache::Create(model->config(), scheduler.blocks, scheduler.block_tokens,
+                      dtype, model->device()));
   return std::unique_ptr<ModelEngine>(
       new ModelEngine(scheduler, model, tokenizer, weights, std::move(cache)));
 }
 
 ModelEngine::ModelEngine(const SchedulerSettings& scheduler, Transformer* model,
                          const Tokenizer* tokenizer, WeightReceiver* weights,
-                         LatentCache cache)
+                         KvCache cache)
     : model_(model),
       tokenizer_(tokenizer),
       weights_(weights),

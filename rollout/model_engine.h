@@ -25,7 +25,7 @@ struct ModelEngineSettings {
   int64_t max_sequences = 256;
   int64_t block_tokens = 16;
   int64_t prefill_tokens = 8192;
-  // Upper bound of the latent cache; never less than one sequence over all of
+  // Upper bound of the cache; never less than one sequence over all of
   // the model's positions needs.
   int64_t cache_bytes = int64_t{2} << 30;
 };
@@ -65,7 +65,7 @@ class ModelEngine : public Engine {
 
   ModelEngine(const SchedulerSettings& scheduler, Transformer* model,
               const Tokenizer* tokenizer, WeightReceiver* weights,
-              LatentCache cache);
+              KvCache cache);
 
   absl::Status CheckLease(const Lease& lease) const;
   absl::Status RunPrefill(const std::vector<PromptUnderWay*>& prompts);
@@ -80,7 +80,7 @@ class ModelEngine : public Engine {
   Transformer* const model_;
   const Tokenizer* const tokenizer_;
   WeightReceiver* const weights_;
-  LatentCache cache_;
+  KvCache cache_;
   Scheduler scheduler_;
   std::deque<std::unique_ptr<PromptUnderWay>> prompts_;  // As they were added.
   std::unordered_map<const Sequence*, StopFinder> stop_finders_;

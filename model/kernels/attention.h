@@ -5,17 +5,24 @@
 
 namespace cohort {
 
-// One head of one sequence per unit of work; rows are tokens.
+// Rows are tokens. Query heads share the keys and values of one kv head in runs
+// of heads / kv_heads.
 struct AttentionParams {
   int64_t sequences;
   int64_t heads;
+  int64_t kv_heads;        // Divides heads.
   int64_t dq;              // Width of q and k.
   int64_t dv;              // Width of v.
   const int64_t* offsets;  // [sequences + 1], rows of each sequence
   const float* q;          // [N, heads, dq], contiguous
-  const float* k;          // [N, heads, dq]
-  const float* v;          // [N, heads, dv]
-  float scale;             // > 0
+  const float* k;          // [N, kv_heads, dq]
+  const float* v;          // [N, kv_heads, dv]
+  // [N, selected_row] places in its sequence of the only tokens that a row
+  // attends to, none after itself, ascending, the first negative number ends
+  // them; null: all up to itself.
+  const int32_t* selected = nullptr;
+  int64_t selected_row = 0;
+  float scale;  // > 0
   int threads;
 };
 
@@ -29,8 +36,8 @@ struct AttentionGrads {
   const float* log_sum;  // The same.
   const float* grad;     // [N, heads, dv], of out
   float* to_q;           // [N, heads, dq], written
-  float* to_k;           // [N, heads, dq], written
-  float* to_v;           // [N, heads, dv], written
+  float* to_k;           // [N, kv_heads, dq], written
+  float* to_v;           // [N, kv_heads, dv], written
 };
 
 void AttentionBackward(const AttentionParams& params,

@@ -100,30 +100,50 @@ HWY_EXPORT(SlopeRow);
 
 constexpr int64_t kQueries = 48;  // Rows of scores held at once.
 
-// One head of one sequence: pointers to its first row, and scratch.
-struct Head {
-  Head(const AttentionParams& params, int64_t unit)
+// One kv head of one sequence: pointers to its first row.
+struct KvHead {
+  KvHead(const AttentionParams& params, int64_t unit)
       : p(params),
-        begin(params.offsets[unit / params.heads]),
-        length(params.offsets[unit / params.heads + 1] - begin),
-        head(unit % params.heads),
-        first(begin * params.heads + head),
-        q_row(params.heads * params.dq),
-        v_row(params.heads * params.dv),
-        q(params.q + first * params.dq),
+        sequence(unit / params.kv_heads),
+        head(unit % params.kv_heads),
+        begin(params.offsets[sequence]),
+        length(params.offsets[sequence + 1] - begin),
+        first(begin * params.kv_heads + head),
+        k_row(params.kv_heads * params.dq),
+        v_row(params.kv_heads * params.dv),
         k(params.k + first * params.dq),
         v(params.v + first * params.dv) {}
 
   const AttentionParams& p;
+  const int64_t sequence;
+  const int64_t head;
   const int64_t begin;
   const int64_t length;
+  const int64_t first;  // Its place among the [N, kv_heads] rows.
+  const int64_t k_row;
+  const int64_t v_row;
+  const float* const k;
+  const float* const v;
+};
+
+// One of the query heads that share a kv head.
+struct Head {
+  Head(const KvHead& kv_head, int64_t i)
+      : kv(kv_head),
+        p(kv_head.p),
+        head(kv_head.head * (p.heads / p.kv_heads) + i),
+        first(kv_head.begin * p.heads + head),
+        q_row(p.heads * p.dq),
+        out_row(p.heads * p.dv),
+        q(p.q + first * p.dq) {}
+
+  const KvHead& kv;
+  const AttentionParams& p;
   const int64_t head;
   const int64_t first;  // Its place among the [N, heads] rows.
   const int64_t q_row;
-  const int64_t v_row;
+  const int64_t out_row;
   const float* const q;
-  const float* const k;
-  const float* const v;
 };
 
 hwy::AlignedFreeUniquePtr<float[]> Floats(int64_t count) {
@@ -141,144 +161,259 @@ void Scores(const Head& h, const float* turned_k, int64_t from, int64_t rows,
         .a_row = h.q_row,
         .a_col = 1,
         .b = turned_k,
-        .b_row = h.length,
+        .b_row = h.kv.length,
         .c = scores,
-        .c_row = h.length,
+        .c_row = h.kv.length,
         .accumulate = false});
 }
 
-void ForwardHead(const Head& h, float* out, float* log_sum) {
-  const auto turned_k = Floats(h.p.dq * h.length);
-  const auto scores = Floats(kQueries * h.length);
-  Transpose(h.k, h.q_row, h.length, h.p.dq, turned_k.get(), h.length);
-  for (int64_t from = 0; from < h.length; from += kQueries) {
-    const int64_t rows = std::min(kQueries, h.length - from);
+// The tokens that the row at place t of its sequence attends to, where not all.
+class Selection {
+ public:
+  Selection(const KvHead& h, int64_t t)
+      : tokens_(h.p.selected + (h.begin + t) * h.p.selected_row) {
+    while (count_ < h.p.selected_row && tokens_[count_] >= 0) ++count_;
+  }
+
+  int64_t count() const { return count_; }
+
+  // to[i] = row[i-th selected]; they lie in ascending order, so that `to` may
+  // be `row`.
+  void Gather(const float* row, float* to) const {
+    for (int64_t i = 0; i < count_; ++i) to[i] = row[tokens_[i]];
+  }
+
+  // The reverse in place: what is not selected of `width` columns becomes zero.
+  void Scatter(float* row, int64_t width) const {
+    int64_t end = width;
+    for (int64_t i = count_ - 1; i >= 0; --i) {
+      const float value = row[i];
+      std::fill(row + tokens_[i] + 1, row + end, 0.0f);
+      row[tokens_[i]] = value;
+      end = tokens_[i];
+    }
+    std::fill(row, row + end, 0.0f);
+  }
+
+ private:
+  const int32_t* const tokens_;
+  int64_t count_ = 0;
+};
+
+// Scores of the row at place t -> its unnormalised probabilities; see
+// SoftmaxRow.
+float Probabilities(const KvHead& h, int64_t t, float* row, int64_t width,
+                    float* max) {
+  if (h.p.selected == nullptr) {
+    return HWY_DYNAMIC_DISPATCH(SoftmaxRow)(row, t + 1, width, h.p.scale, max);
+  }
+  const Selection selection(h, t);
+  selection.Gather(row, row);
+  const float sum = HWY_DYNAMIC_DISPATCH(SoftmaxRow)(
+      row, selection.count(), selection.count(), h.p.scale, max);
+  selection.Scatter(row, width);
+  return sum;
+}
+
+void ForwardHead(const Head& h, const float* turned_k, float* scores,
+                 float* out, float* log_sum) {
+  const int64_t length = h.kv.length;
+  for (int64_t from = 0; from < length; from += kQueries) {
+    const int64_t rows = std::min(kQueries, length - from);
     const int64_t visible = from + rows;
-    Scores(h, turned_k.get(), from, rows, visible, scores.get());
+    Scores(h, turned_k, from, rows, visible, scores);
     float sums[kQueries];
     for (int64_t i = 0; i < rows; ++i) {
       float max;
-      sums[i] = HWY_DYNAMIC_DISPATCH(SoftmaxRow)(
-          scores.get() + i * h.length, from + i + 1, visible, h.p.scale, &max);
+      sums[i] =
+          Probabilities(h.kv, from + i, scores + i * length, visible, &max);
       if (log_sum != nullptr) {
         log_sum[h.first + (from + i) * h.p.heads] = max + std::log(sums[i]);
       }
     }
-    float* const to = out + h.first * h.p.dv + from * h.v_row;
+    float* const to = out + h.first * h.p.dv + from * h.out_row;
     Gemm({.m = rows,
           .n = h.p.dv,
           .k = visible,
-          .a = scores.get(),
-          .a_row = h.length,
+          .a = scores,
+          .a_row = length,
           .a_col = 1,
-          .b = h.v,
-          .b_row = h.v_row,
+          .b = h.kv.v,
+          .b_row = h.kv.v_row,
           .c = to,
-          .c_row = h.v_row,
+          .c_row = h.out_row,
           .accumulate = false});
     for (int64_t i = 0; i < rows; ++i) {
-      HWY_DYNAMIC_DISPATCH(ScaleRow)(to + i * h.v_row, h.p.dv, 1 / sums[i]);
+      HWY_DYNAMIC_DISPATCH(ScaleRow)(to + i * h.out_row, h.p.dv, 1 / sums[i]);
     }
   }
 }
 
+void ForwardKvHead(const KvHead& kv, float* out, float* log_sum) {
+  const auto turned_k = Floats(kv.p.dq * kv.length);
+  const auto scores = Floats(kQueries * kv.length);
+  Transpose(kv.k, kv.k_row, kv.length, kv.p.dq, turned_k.get(), kv.length);
+  for (int64_t i = 0; i < kv.p.heads / kv.p.kv_heads; ++i) {
+    ForwardHead(Head(kv, i), turned_k.get(), scores.get(), out, log_sum);
+  }
+}
+
+// Rows [from, visible) of queries or gradients, of one query head.
+struct QueryRows {
+  const float* data;
+  int64_t width;
+  int64_t row;
+};
+
 // c[j, :] (+)= sum_i a[i, j] b[i, :]: probabilities or slopes back to keys.
-void ToKeys(const Head& h, const float* a, int64_t rows, int64_t visible,
-            const float* b, int64_t width, int64_t stride, float* c,
-            int64_t from) {
-  // Keys of this block of queries meet their first contribution here.
+// `first`: whether no other head has given the keys anything yet.
+void ToKeys(const Head& h, const float* a, int64_t from, int64_t visible,
+            const QueryRows& b, bool first, float* c, int64_t c_row) {
   const auto add = [&](int64_t begin, int64_t end, bool accumulate) {
     Gemm({.m = end - begin,
-          .n = width,
-          .k = rows,
+          .n = b.width,
+          .k = visible - from,
           .a = a + begin,
           .a_row = 1,
-          .a_col = h.length,
-          .b = b,
-          .b_row = stride,
-          .c = c + begin * stride,
-          .c_row = stride,
+          .a_col = h.kv.length,
+          .b = b.data,
+          .b_row = b.row,
+          .c = c + begin * c_row,
+          .c_row = c_row,
           .accumulate = accumulate});
   };
   add(0, from, true);
-  add(from, visible, false);
+  // Keys of this block of queries meet their first contribution here.
+  add(from, visible, !first);
 }
 
-void BackwardHead(const Head& h, const AttentionGrads& g) {
-  const auto turned_k = Floats(h.p.dq * h.length);
-  const auto turned_v = Floats(h.p.dv * h.length);
-  const auto scores = Floats(kQueries * h.length);
-  const auto slopes = Floats(kQueries * h.length);
-  Transpose(h.k, h.q_row, h.length, h.p.dq, turned_k.get(), h.length);
-  Transpose(h.v, h.v_row, h.length, h.p.dv, turned_v.get(), h.length);
+// Scratch of one kv head's backward pass.
+struct BackwardScratch {
+  explicit BackwardScratch(const KvHead& kv)
+      : turned_k(Floats(kv.p.dq * kv.length)),
+        turned_v(Floats(kv.p.dv * kv.length)),
+        scores(Floats(kQueries * kv.length)),
+        slopes(Floats(kQueries * kv.length)) {
+    Transpose(kv.k, kv.k_row, kv.length, kv.p.dq, turned_k.get(), kv.length);
+    Transpose(kv.v, kv.v_row, kv.length, kv.p.dv, turned_v.get(), kv.length);
+  }
+
+  hwy::AlignedFreeUniquePtr<float[]> turned_k;
+  hwy::AlignedFreeUniquePtr<float[]> turned_v;
+  hwy::AlignedFreeUniquePtr<float[]> scores;  // Then probabilities.
+  hwy::AlignedFreeUniquePtr<float[]> slopes;  // Gradients of both, in turn.
+};
+
+// Probabilities, and slopes of scores, of the row at place t; see SlopeRow.
+void Slopes(const KvHead& h, int64_t t, float* scores, float* slopes,
+            int64_t width, float log_sum, float mean) {
+  if (h.p.selected == nullptr) {
+    HWY_DYNAMIC_DISPATCH(SlopeRow)
+    (scores, slopes, t + 1, width, h.p.scale, log_sum, mean);
+    return;
+  }
+  const Selection selection(h, t);
+  selection.Gather(scores, scores);
+  selection.Gather(slopes, slopes);
+  HWY_DYNAMIC_DISPATCH(SlopeRow)
+  (scores, slopes, selection.count(), selection.count(), h.p.scale, log_sum,
+   mean);
+  selection.Scatter(scores, width);
+  selection.Scatter(slopes, width);
+}
+
+// Of query rows [from, from + rows): probabilities and slopes.
+void SlopesOfBlock(const Head& h, const AttentionGrads& g, int64_t from,
+                   int64_t rows, BackwardScratch* s) {
+  const int64_t length = h.kv.length;
+  const int64_t visible = from + rows;
+  const float* const grad = g.grad + h.first * h.p.dv + from * h.out_row;
+  const float* const out = g.out + h.first * h.p.dv + from * h.out_row;
+  Scores(h, s->turned_k.get(), from, rows, visible, s->scores.get());
+  Gemm({.m = rows,
+        .n = visible,
+        .k = h.p.dv,
+        .a = grad,
+        .a_row = h.out_row,
+        .a_col = 1,
+        .b = s->turned_v.get(),
+        .b_row = length,
+        .c = s->slopes.get(),
+        .c_row = length,
+        .accumulate = false});
+  for (int64_t i = 0; i < rows; ++i) {
+    const float mean = HWY_DYNAMIC_DISPATCH(DotRow)(
+        grad + i * h.out_row, out + i * h.out_row, h.p.dv);
+    Slopes(h.kv, from + i, s->scores.get() + i * length,
+           s->slopes.get() + i * length, visible,
+           g.log_sum[h.first + (from + i) * h.p.heads], mean);
+  }
+}
+
+void BackwardHead(const Head& h, const AttentionGrads& g, bool first,
+                  BackwardScratch* s) {
+  const KvHead& kv = h.kv;
   float* const to_q = g.to_q + h.first * h.p.dq;
-  float* const to_k = g.to_k + h.first * h.p.dq;
-  float* const to_v = g.to_v + h.first * h.p.dv;
-  for (int64_t from = 0; from < h.length; from += kQueries) {
-    const int64_t rows = std::min(kQueries, h.length - from);
+  float* const to_k = g.to_k + kv.first * h.p.dq;
+  float* const to_v = g.to_v + kv.first * h.p.dv;
+  for (int64_t from = 0; from < kv.length; from += kQueries) {
+    const int64_t rows = std::min(kQueries, kv.length - from);
     const int64_t visible = from + rows;
-    const float* const grad = g.grad + h.first * h.p.dv + from * h.v_row;
-    const float* const out = g.out + h.first * h.p.dv + from * h.v_row;
-    Scores(h, turned_k.get(), from, rows, visible, scores.get());
-    Gemm({.m = rows,
-          .n = visible,
-          .k = h.p.dv,
-          .a = grad,
-          .a_row = h.v_row,
-          .a_col = 1,
-          .b = turned_v.get(),
-          .b_row = h.length,
-          .c = slopes.get(),
-          .c_row = h.length,
-          .accumulate = false});
-    for (int64_t i = 0; i < rows; ++i) {
-      const float mean = HWY_DYNAMIC_DISPATCH(DotRow)(
-          grad + i * h.v_row, out + i * h.v_row, h.p.dv);
-      HWY_DYNAMIC_DISPATCH(SlopeRow)
-      (scores.get() + i * h.length, slopes.get() + i * h.length, from + i + 1,
-       visible, h.p.scale, g.log_sum[h.first + (from + i) * h.p.heads], mean);
-    }
-    ToKeys(h, scores.get(), rows, visible, grad, h.p.dv, h.v_row, to_v, from);
-    ToKeys(h, slopes.get(), rows, visible, h.q + from * h.q_row, h.p.dq,
-           h.q_row, to_k, from);
+    SlopesOfBlock(h, g, from, rows, s);
+    ToKeys(h, s->scores.get(), from, visible,
+           {.data = g.grad + h.first * h.p.dv + from * h.out_row,
+            .width = h.p.dv,
+            .row = h.out_row},
+           first, to_v, kv.v_row);
+    ToKeys(h, s->slopes.get(), from, visible,
+           {.data = h.q + from * h.q_row, .width = h.p.dq, .row = h.q_row},
+           first, to_k, kv.k_row);
     Gemm({.m = rows,
           .n = h.p.dq,
           .k = visible,
-          .a = slopes.get(),
-          .a_row = h.length,
+          .a = s->slopes.get(),
+          .a_row = kv.length,
           .a_col = 1,
-          .b = h.k,
-          .b_row = h.q_row,
+          .b = kv.k,
+          .b_row = kv.k_row,
           .c = to_q + from * h.q_row,
           .c_row = h.q_row,
           .accumulate = false});
   }
 }
 
-double CostOfHead(const AttentionParams& p) {
+void BackwardKvHead(const KvHead& kv, const AttentionGrads& g) {
+  BackwardScratch scratch(kv);
+  for (int64_t i = 0; i < kv.p.heads / kv.p.kv_heads; ++i) {
+    BackwardHead(Head(kv, i), g, /*first=*/i == 0, &scratch);
+  }
+}
+
+double CostOfKvHead(const AttentionParams& p) {
   const double rows = static_cast<double>(p.offsets[p.sequences]) /
                       static_cast<double>(std::max<int64_t>(p.sequences, 1));
-  return rows * rows * static_cast<double>(p.dq + p.dv) / 2;
+  return rows * rows * static_cast<double>(p.dq + p.dv) / 2 *
+         static_cast<double>(p.heads / p.kv_heads);
 }
 
 }  // namespace
 
 void AttentionForward(const AttentionParams& params, float* out,
                       float* log_sum) {
-  ForRanges(params.sequences * params.heads, CostOfHead(params), params.threads,
-            [&](int64_t begin, int64_t end) {
+  ForRanges(params.sequences * params.kv_heads, CostOfKvHead(params),
+            params.threads, [&](int64_t begin, int64_t end) {
               for (int64_t unit = begin; unit < end; ++unit) {
-                ForwardHead(Head(params, unit), out, log_sum);
+                ForwardKvHead(KvHead(params, unit), out, log_sum);
               }
             });
 }
 
 void AttentionBackward(const AttentionParams& params,
                        const AttentionGrads& grads) {
-  ForRanges(params.sequences * params.heads, 2 * CostOfHead(params),
+  ForRanges(params.sequences * params.kv_heads, 2 * CostOfKvHead(params),
             params.threads, [&](int64_t begin, int64_t end) {
               for (int64_t unit = begin; unit < end; ++unit) {
-                BackwardHead(Head(params, unit), grads);
+                BackwardKvHead(KvHead(params, unit), grads);
               }
             });
 }

@@ -24,6 +24,29 @@ void SigmoidImpl(float* HWY_RESTRICT scores, int64_t size) {
   });
 }
 
+// row becomes its softmax.
+void SoftmaxRow(float* HWY_RESTRICT row, int64_t size) {
+  const Eight d;
+  auto most = hn::Set(d, row[0]);
+  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
+    const auto used = hn::FirstN(d, static_cast<size_t>(count));
+    most =
+        hn::Max(most, hn::IfThenElse(used, LoadPart(d, row + i, count), most));
+  });
+  const auto largest = hn::MaxOfLanes(d, most);
+  auto sum = hn::Zero(d);
+  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
+    const auto used = hn::FirstN(d, static_cast<size_t>(count));
+    const auto power = ExpOf(d, hn::Sub(LoadPart(d, row + i, count), largest));
+    sum = hn::Add(sum, hn::IfThenElseZero(used, power));
+    StorePart(power, d, row + i, count);
+  });
+  const auto total = hn::SumOfLanes(d, sum);
+  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
+    StorePart(hn::Div(LoadPart(d, row + i, count), total), d, row + i, count);
+  });
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace cohort
@@ -34,6 +57,7 @@ namespace cohort {
 namespace {
 
 HWY_EXPORT(SigmoidImpl);
+HWY_EXPORT(SoftmaxRow);
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
@@ -52,6 +76,11 @@ float BestTwo(const float* scores, int64_t size) {
   return size > 1 ? first + second : first;
 }
 
+float ScoreOfGroup(const RouterParams& p, const float* scores, int64_t width) {
+  return p.group_best == 1 ? *std::max_element(scores, scores + width)
+                           : BestTwo(scores, width);
+}
+
 // The first of the largest that is not taken yet. Something is always found,
 // NaN or not, so that every row gets distinct experts.
 int64_t BestFree(const float* scores, const std::vector<char>& taken,
@@ -66,8 +95,14 @@ int64_t BestFree(const float* scores, const std::vector<char>& taken,
 
 }  // namespace
 
-void SigmoidInPlace(float* scores, int64_t size) {
-  HWY_DYNAMIC_DISPATCH(SigmoidImpl)(scores, size);
+void ScoreExperts(const RouterParams& p, float* logits) {
+  if (!p.softmax) {
+    HWY_DYNAMIC_DISPATCH(SigmoidImpl)(logits, p.n * p.experts);
+    return;
+  }
+  for (int64_t n = 0; n < p.n; ++n) {
+    HWY_DYNAMIC_DISPATCH(SoftmaxRow)(logits + n * p.experts, p.experts);
+  }
 }
 
 void ChooseExperts(const RouterParams& p, const float* scores,
@@ -79,14 +114,15 @@ void ChooseExperts(const RouterParams& p, const float* scores,
   std::vector<char> taken(static_cast<size_t>(p.experts));
   for (int64_t n = 0; n < p.n; ++n) {
     for (int64_t e = 0; e < p.experts; ++e) {
-      biased[static_cast<size_t>(e)] = scores[n * p.experts + e] + bias[e];
+      biased[static_cast<size_t>(e)] =
+          scores[n * p.experts + e] + (bias == nullptr ? 0.0f : bias[e]);
     }
     // Experts of groups that are not kept count as taken.
     std::fill(taken.begin(), taken.end(), p.groups > 1 ? 1 : 0);
     if (p.groups > 1) {
       for (int64_t g = 0; g < p.groups; ++g) {
         of_group[static_cast<size_t>(g)] =
-            BestTwo(biased.data() + g * width, width);
+            ScoreOfGroup(p, biased.data() + g * width, width);
       }
       std::fill(group_kept.begin(), group_kept.end(), 0);
       for (int64_t i = 0; i < p.groups_per_token; ++i) {
@@ -127,6 +163,7 @@ void RouteWeightsBackward(const RouterParams& p, const float* scores,
     const float* const row = scores + n * p.experts;
     const int64_t* const at = chosen + n * p.per_token;
     const float* const g = grad + n * p.per_token;
+    float* const to = to_logits + n * p.experts;
     float sum = 0;
     float pull = 0;
     for (int64_t j = 0; j < p.per_token; ++j) {
@@ -134,13 +171,16 @@ void RouteWeightsBackward(const RouterParams& p, const float* scores,
       pull += g[j] * row[at[j]];
     }
     const float divisor = p.normalise ? sum + 1e-20f : 1.0f;
-    if (p.normalise) pull /= divisor;
-    if (!p.normalise) pull = 0;
+    pull = p.normalise ? pull / divisor : 0.0f;
+    float of_scores = 0;  // Sum of gradient times score.
     for (int64_t j = 0; j < p.per_token; ++j) {
       const float s = row[at[j]];
-      to_logits[n * p.experts + at[j]] +=
-          (g[j] - pull) / divisor * p.scaling * s * (1 - s);
+      const float slope = (g[j] - pull) / divisor * p.scaling;
+      to[at[j]] += p.softmax ? slope * s : slope * s * (1 - s);
+      of_scores += slope * s;
     }
+    if (!p.softmax) continue;
+    for (int64_t e = 0; e < p.experts; ++e) to[e] -= row[e] * of_scores;
   }
 }
 

@@ -54,8 +54,7 @@ struct Shape {
 
 constexpr int64_t kBlockTokens = 16;
 
-Round RunRound(const Transformer& model, const Shape& shape,
-               LatentCache* cache) {
+Round RunRound(const Transformer& model, const Shape& shape, KvCache* cache) {
   const int64_t vocabulary = model.config().vocab_size;
   const int64_t width =
       (shape.prompt + shape.fresh + kBlockTokens - 1) / kBlockTokens;
@@ -124,7 +123,7 @@ int Main(int count, char** arguments) {
       shape.sequences *
       ((shape.prompt + shape.fresh + kBlockTokens - 1) / kBlockTokens);
   auto cache =
-      LatentCache::Create(*config, blocks, kBlockTokens, at::kFloat, at::kCPU);
+      KvCache::Create(*config, blocks, kBlockTokens, at::kFloat, at::kCPU);
   if (!cache.ok()) return 1;
   RunRound(**model, shape, &*cache);
   std::vector<double> prefill_cpu, decode_cpu, decode_wall;

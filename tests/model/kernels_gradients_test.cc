@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,40 @@ TEST_F(KernelsTest, PackedAttentionEqualsItsDoubleAndDifferentiates) {
 }
 
 // The definition, token by token.
+TEST_F(KernelsTest, SharedKeysEqualTheirDoubleAndDifferentiate) {
+  const std::vector<int64_t> offsets = {0, 70, 71, 121};
+  CompareWithDouble(
+      [&](const Tensors& in) {
+        return PackedAttention(in[0], in[1], in[2], offsets, 0.3).flatten(1);
+      },
+      {Random({121, 6, 12}), Random({121, 2, 12}), Random({121, 2, 7})},
+      "grouped queries");
+}
+
+// Row t of a sequence attends to t itself and some earlier tokens.
+TEST_F(KernelsTest, SelectedTokensEqualTheirDoubleAndDifferentiate) {
+  const std::vector<int64_t> offsets = {0, 70, 71, 121};
+  const at::Tensor selected = at::full({121, 5}, -1, at::kInt);
+  auto at_row = selected.accessor<int32_t, 2>();
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+    for (int64_t n = offsets[s]; n < offsets[s + 1]; ++n) {
+      const int64_t t = n - offsets[s];
+      std::set<int64_t> some = {t, t / 2, t / 3, t * 3 / 4, 0};
+      int64_t column = 0;
+      for (const int64_t token : some) {
+        at_row[n][column++] = static_cast<int32_t>(token);
+      }
+    }
+  }
+  CompareWithDouble(
+      [&](const Tensors& in) {
+        return PackedAttention(in[0], in[1], in[2], offsets, 0.3, selected)
+            .flatten(1);
+      },
+      {Random({121, 4, 12}), Random({121, 2, 12}), Random({121, 2, 7})},
+      "selected tokens");
+}
+
 TEST_F(KernelsTest, PackedAttentionIsTheSoftmaxOverEarlierTokens) {
   const std::vector<int64_t> offsets = {0, 4, 5, 12};
   const at::Tensor q = Random({12, 2, 3});
@@ -215,37 +250,67 @@ TEST_F(KernelsTest, HeadsEqualTheirDefinitionAndDifferentiate) {
   }
 }
 
-TEST_F(KernelsTest, LatentAttentionEqualsItsDouble) {
+// MLA's absorbed form, and grouped queries with and without a selection.
+TEST_F(KernelsTest, PagedAttentionEqualsItsDouble) {
+  const at::Tensor tables =
+      at::tensor({3, 0, 8, 1, 2, 7}, at::kInt).view({2, 3});
+  const at::Tensor context = at::tensor({1, 10}, at::kInt);
+  const at::Tensor some =
+      at::tensor({0, -1, -1, 2, 5, 9}, at::kInt).view({2, 3});
+  const auto compare = [&](int64_t heads, const PagedLayout& layout,
+                           const at::Tensor& selected) {
+    const at::Tensor q = Random({2, heads, layout.key_width});
+    const at::Tensor cache = Random({9, 4, 80});
+    const auto run = [&](at::ScalarType type) {
+      return PagedAttention(q.to(type),
+                            {.cache = cache.to(type),
+                             .block_tables = tables,
+                             .context = context,
+                             .selected = selected},
+                            layout, 0.2);
+    };
+    ExpectNear(run(at::kFloat), run(at::kDouble), "paged attention");
+  };
   for (const int64_t heads : {1, 4, 5, 16}) {
     for (const int64_t rank : {1, 17, 32}) {
-      const at::Tensor cache = Random({9, 4, rank + 6});
-      const at::Tensor tables =
-          at::tensor({3, 0, 8, 1, 2, 7}, at::kInt).view({2, 3});
-      const at::Tensor context = at::tensor({1, 10}, at::kInt);
-      const at::Tensor latent = Random({2, heads, rank});
-      const at::Tensor rope = Random({2, heads, 6});
-      const auto run = [&](at::ScalarType type) {
-        return LatentAttention(latent.to(type), rope.to(type), cache.to(type),
-                               tables, context, 0.2);
-      };
-      ExpectNear(run(at::kFloat), run(at::kDouble), "latent attention");
+      compare(heads,
+              {.kv_heads = 1,
+               .key_width = rank + 6,
+               .value_at = 0,
+               .value_width = rank},
+              {});
+    }
+  }
+  for (const at::Tensor& selected : {at::Tensor(), some}) {
+    for (const int64_t kv_heads : {1, 2, 4}) {
+      compare(8,
+              {.kv_heads = kv_heads,
+               .key_width = 10,
+               .value_at = kv_heads * 10,
+               .value_width = 9},
+              selected);
     }
   }
 }
 
 TEST_F(KernelsTest, RoutesWeighAndDifferentiateLikeTheirDouble) {
-  for (const bool normalise : {false, true}) {
-    const RouterSettings settings = {.experts_per_token = 3,
-                                     .groups = 4,
-                                     .groups_per_token = 2,
-                                     .normalise = normalise,
-                                     .scaling = 2.5};
-    const at::Tensor bias = at::randn({12}, at::kFloat);
-    CompareWithDouble(
-        [&](const Tensors& in) {
-          return RouteTokens(in[0], in[1], bias, settings).weights;
-        },
-        {Random({29, 17}), Random({12, 17}, 0.3)}, "routes");
+  for (const bool softmax : {false, true}) {
+    for (const bool normalise : {false, true}) {
+      const RouterSettings settings = {.softmax = softmax,
+                                       .group_best = softmax ? 1 : 2,
+                                       .experts_per_token = 3,
+                                       .groups = 4,
+                                       .groups_per_token = 2,
+                                       .normalise = normalise,
+                                       .scaling = 2.5};
+      const at::Tensor bias =
+          softmax ? at::Tensor() : at::randn({12}, at::kFloat);
+      CompareWithDouble(
+          [&](const Tensors& in) {
+            return RouteTokens(in[0], in[1], bias, settings).weights;
+          },
+          {Random({29, 17}), Random({12, 17}, 0.3)}, "routes");
+    }
   }
 }
 

@@ -76,8 +76,39 @@ TEST_P(RouterTest, GroupsCompeteByTheirTwoBest) {
               ElementsAre(3, 4));
 }
 
-// All biased scores are negative: masking other groups by zero, as transformers
-// does, would choose from them.
+// DeepSeek-V2: the same scores, but the group with the best expert wins.
+TEST_P(RouterTest, GroupsCompeteByTheirBest) {
+  const RouterSettings settings = {.group_best = 1,
+                                   .experts_per_token = 2,
+                                   .groups = 2,
+                                   .groups_per_token = 1};
+  EXPECT_THAT(Route({0.9, 0.1, 0.2, 0.6, 0.6, 0.1}, {0, 0, 0, 0, 0, 0},
+                    settings, GetParam())
+                  .experts,
+              ElementsAre(0, 2));
+}
+
+TEST_P(RouterTest, SoftmaxScoresAddToOneOverAllExperts) {
+  const RouterSettings settings = {.softmax = true,
+                                   .experts_per_token = 2,
+                                   .normalise = false,
+                                   .scaling = 16};
+  const at::Tensor gate = at::tensor({0.0, 1.0, 2.0, -1.0}, at::kDouble)
+                              .view({4, 1})
+                              .to(GetParam());
+  const Routes routes =
+      RouteTokens(at::ones({1, 1}, GetParam()), gate, {}, settings);
+  const double sum = 1 + std::exp(1.0) + std::exp(2.0) + std::exp(-1.0);
+  EXPECT_EQ(routes.experts[0][0].item<int64_t>(), 1);
+  EXPECT_EQ(routes.experts[0][1].item<int64_t>(), 2);
+  EXPECT_NEAR(routes.weights[0][0].item<double>(), 16 * std::exp(1.0) / sum,
+              1e-5);
+  EXPECT_NEAR(routes.weights[0][1].item<double>(), 16 * std::exp(2.0) / sum,
+              1e-5);
+}
+
+// All biased scores are negative: masking other groups by zero would choose
+// from them.
 TEST_P(RouterTest, NegativeScoresStayInTheirGroup) {
   const RouterSettings settings = {
       .experts_per_token = 2, .groups = 2, .groups_per_token = 1};
@@ -124,11 +155,16 @@ TEST(IndicesTest, OutOfRangeIsAnErrorNotAWildRead) {
                c10::IndexError);
   EXPECT_THROW(LogprobsOfTokens(x, gate, three.view({1}), 1.0),
                c10::IndexError);
-  EXPECT_THROW(LatentAttention(x.view({1, 1, 2}), x.view({1, 1, 2}),
-                               at::ones({3, 1, 4}, at::kFloat),
-                               at::full({1, 1}, 3, at::kInt),
-                               at::ones({1}, at::kInt), 1.0),
-               c10::IndexError);
+  const PagedContext where = {.cache = at::ones({3, 1, 4}, at::kFloat),
+                              .block_tables = at::full({1, 1}, 3, at::kInt),
+                              .context = at::ones({1}, at::kInt),
+                              .selected = {}};
+  EXPECT_THROW(
+      PagedAttention(
+          x.view({1, 1, 2}), where,
+          {.kv_heads = 1, .key_width = 2, .value_at = 2, .value_width = 2},
+          1.0),
+      c10::IndexError);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RouterTest,

@@ -169,17 +169,21 @@ TEST_F(RowsTest, AttentionIgnoresWhatComesLater) {
 
 TEST_F(RowsTest, CachedAttentionIgnoresBlocksAndNeighbours) {
   constexpr int64_t kBatch = 64;
-  const at::Tensor latent = Random({kBatch, 4, 32});
-  const at::Tensor rope = Random({kBatch, 4, 16});
+  const at::Tensor query = Random({kBatch, 4, 48});
   const at::Tensor cache = Random({kBatch * 5, 16, 48});
   const at::Tensor tables =
       at::randperm(kBatch * 5).to(at::kInt).view({kBatch, 5});
   const at::Tensor context = at::randint(1, 81, {kBatch}, at::kInt);
   const auto run = [&](int64_t begin, int64_t count, const at::Tensor& blocks,
                        const at::Tensor& rows) {
-    return LatentAttention(
-        latent.narrow(0, begin, count), rope.narrow(0, begin, count), rows,
-        blocks.narrow(0, begin, count), context.narrow(0, begin, count), 0.2);
+    return PagedAttention(
+        query.narrow(0, begin, count),
+        {.cache = rows,
+         .block_tables = blocks.narrow(0, begin, count),
+         .context = context.narrow(0, begin, count),
+         .selected = {}},
+        {.kv_heads = 1, .key_width = 48, .value_at = 0, .value_width = 32},
+        0.2);
   };
   const at::Tensor wanted = run(0, kBatch, tables, cache);
   for (int64_t b = 0; b < kBatch; ++b) {

@@ -114,7 +114,7 @@ TEST_P(BadConfigTest, IsNamed) {
 INSTANTIATE_TEST_SUITE_P(
     Fields, BadConfigTest,
     testing::Values(
-        BadField{"model_type", "llama", "model_type \"llama\""},
+        BadField{"model_type", "deepseek_v4", "model_type \"deepseek_v4\""},
         BadField{"model_type", nullptr, "model_type \"\""},
         BadField{"vocab_size", 0, "vocab_size must be from 1"},
         BadField{"vocab_size", -5, "vocab_size"},

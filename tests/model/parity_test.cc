@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +20,31 @@ namespace {
 
 constexpr double kRelative = 1e-4;
 constexpr double kGradientNorm = 1e-3;
+
+// Folders in tests/data/parity, and those in the folder that the environment
+// variable COHORT_PARITY_DIR names, if it is set: the complete set of fixtures
+// is too large to carry along.
+std::vector<std::string> FixtureFolders() {
+  std::vector<std::string> roots = {"tests/data/parity"};
+  if (const char* more = std::getenv("COHORT_PARITY_DIR")) {
+    roots.push_back(more);
+  }
+  std::vector<std::string> folders;
+  for (const std::string& root : roots) {
+    for (const auto& entry : std::filesystem::directory_iterator(root)) {
+      const std::string folder = entry.path().string();
+      const auto config = LoadModelConfig(folder + "/fp32");
+      if (config.ok()) folders.push_back(folder);
+    }
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+std::string FixtureName(const testing::TestParamInfo<std::string>& info) {
+  const std::string name = std::filesystem::path(info.param).filename();
+  return (info.param.starts_with("tests/data") ? "" : "full_") + name;
+}
 
 std::unique_ptr<Transformer> LoadFolder(const std::string& folder) {
   const absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
@@ -35,10 +63,10 @@ void ExpectNear(const at::Tensor& got, const at::Tensor& want,
   EXPECT_LE(gap, kRelative * scale) << what << ", scale " << scale;
 }
 
-class ParityTest : public testing::TestWithParam<const char*> {
+class ParityTest : public testing::TestWithParam<std::string> {
  protected:
   ParityTest()
-      : folder_(std::string("tests/data/parity/") + GetParam()),
+      : folder_(GetParam()),
         reference_(folder_ + "/reference.safetensors"),
         model_(LoadFolder(folder_ + "/fp32")) {}
 
@@ -192,11 +220,7 @@ TEST_P(ParityTest, GradientsEqualTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, ParityTest,
-                         testing::Values("deepseek_v3", "deepseek_v3_moon",
-                                         "deepseek_v3_mtp"),
-                         [](const auto& info) {
-                           return std::string(info.param);
-                         });
+                         testing::ValuesIn(FixtureFolders()), FixtureName);
 
 // bf16 weights in shards with a config as DeepSeek publishes it, computed in
 // float32.

@@ -12,6 +12,7 @@ namespace {
 
 RopeConfig PublishedRope(const nlohmann::json& row) {
   RopeConfig rope;
+  rope.type = RopeType::kYarn;
   rope.theta = row["theta"];
   rope.factor = row["factor"];
   rope.original_max_position_embeddings = row["original"];
@@ -35,6 +36,7 @@ TEST(RopeTest, SoftmaxScalesAreThoseOfThePublishedModels) {
   const nlohmann::json table =
       nlohmann::json::parse(std::ifstream("tests/data/yarn_mla.json"));
   ModelConfig config;
+  config.kv_lora_rank = 512;
   config.qk_nope_head_dim = 128;
   config.qk_rope_head_dim = 64;
   config.rope = PublishedRope(table["cases"]["v3_r1_v3.2"]);
@@ -50,6 +52,7 @@ TEST(RopeTest, SoftmaxScalesAreThoseOfThePublishedModels) {
 // mscale acts twice, and unequally when the two numbers differ.
 TEST(RopeTest, UnequalMscalesScaleTheTables) {
   RopeConfig rope;
+  rope.type = RopeType::kYarn;
   rope.factor = 40;
   rope.original_max_position_embeddings = 4096;
   rope.mscale = 0.5;
@@ -63,6 +66,43 @@ TEST(RopeTest, UnequalMscalesScaleTheTables) {
   EXPECT_EQ(rope.SoftmaxFactor(), 1);
   const RopeTables tables = MakeRopeTables(rope, 8, 3, at::kCPU);
   EXPECT_NEAR(tables.cos[0][0].item<double>(), m_one, 1e-6);
+}
+
+// Llama 3.1's published numbers: waves shorter than 8192 / 4 are kept, longer
+// than 8192 / 1 stretched by 8, and what lies between is in between.
+TEST(RopeTest, Llama3StretchesLongWavesOnly) {
+  RopeConfig plain;
+  plain.theta = 500000;
+  RopeConfig rope = plain;
+  rope.type = RopeType::kLlama3;
+  rope.factor = 8;
+  rope.original_max_position_embeddings = 8192;
+  const auto before = RopeFrequencies(plain, 128);
+  const auto after = RopeFrequencies(rope, 128);
+  int between = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    const double wave = 2 * std::acos(-1.0) / before[i];
+    if (wave < 2048) {
+      EXPECT_EQ(after[i], before[i]) << i;
+    } else if (wave > 8192) {
+      EXPECT_DOUBLE_EQ(after[i], before[i] / 8) << i;
+    } else {
+      EXPECT_LT(after[i], before[i]) << i;
+      EXPECT_GT(after[i], before[i] / 8) << i;
+      ++between;
+    }
+  }
+  EXPECT_GT(between, 0);
+  EXPECT_EQ(rope.Amplitude(), 1);
+}
+
+TEST(RopeTest, AStatedAttentionFactorReplacesTheFormula) {
+  RopeConfig rope;
+  rope.type = RopeType::kYarn;
+  rope.factor = 4;
+  EXPECT_NEAR(rope.Amplitude(), 0.1 * std::log(4.0) + 1, 1e-15);
+  rope.attention_factor = 0.5;
+  EXPECT_EQ(rope.Amplitude(), 0.5);
 }
 
 class RotateTest : public testing::TestWithParam<bool> {};

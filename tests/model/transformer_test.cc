@@ -1,14 +1,12 @@
 #include "model/transformer.h"
 
-#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
-#include <numeric>
-#include <random>
 
 #include "model/guard.h"
+#include "tests/testing/sampler_checks.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/tiny_model.h"
 
@@ -16,101 +14,6 @@ namespace cohort {
 namespace {
 
 using testing::HasSubstr;
-
-std::vector<std::vector<int32_t>> RandomSequences(int count, int shortest,
-                                                  int longest,
-                                                  uint32_t seed = 7) {
-  std::mt19937 bits(seed);
-  std::vector<std::vector<int32_t>> sequences(static_cast<size_t>(count));
-  for (auto& sequence : sequences) {
-    const auto width = static_cast<uint32_t>(longest - shortest + 1);
-    sequence.resize(static_cast<size_t>(shortest) + bits() % width);
-    for (int32_t& token : sequence) token = static_cast<int32_t>(bits() % 37);
-  }
-  return sequences;
-}
-
-std::vector<int64_t> PromptsOf(
-    const std::vector<std::vector<int32_t>>& sequences, int64_t tokens) {
-  std::vector<int64_t> prompts;
-  for (const auto& s : sequences) {
-    prompts.push_back(std::min(tokens, static_cast<int64_t>(s.size())));
-  }
-  return prompts;
-}
-
-// The bits of everything that a run gave for one sequence.
-std::vector<at::Tensor> RowsOf(const SamplerRun& run, size_t s) {
-  std::vector<at::Tensor> rows = run.logits[s];
-  rows.insert(rows.end(), run.routes[s].begin(), run.routes[s].end());
-  return rows;
-}
-
-void ExpectSameBits(const std::vector<at::Tensor>& a,
-                    const std::vector<at::Tensor>& b, const std::string& what) {
-  ASSERT_EQ(a.size(), b.size()) << what;
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_TRUE(at::equal(a[i], b[i])) << what << ", row " << i;
-  }
-}
-
-struct Agreement {
-  double largest = 0;
-  double mean = 0;
-  int64_t compared = 0;
-  int64_t other_experts = 0;  // Tokens whose expert sets differ.
-};
-
-// Log-probabilities of the sampled tokens: as the sampler's path gives them
-// against the learner's packed forward.
-Agreement Compare(const Transformer& model,
-                  const std::vector<std::vector<int32_t>>& sequences,
-                  int64_t prompt_tokens) {
-  const at::NoGradGuard no_grad;
-  const std::vector<int64_t> prompts = PromptsOf(sequences, prompt_tokens);
-  const SamplerRun run = RunSampler(model, sequences, prompts);
-  const PackedTokens packed = PackSequences(sequences, at::kCPU);
-  const ForwardResult forward = model.Forward(packed);
-  const at::Tensor logprobs =
-      at::linear(forward.hidden, model.Head()).log_softmax(-1);
-  const at::Tensor routes = at::stack(forward.routes, 1).to(at::kInt);
-  Agreement agreement;
-  for (size_t s = 0; s < sequences.size(); ++s) {
-    for (int64_t t = prompts[s]; t < static_cast<int64_t>(sequences[s].size());
-         ++t) {
-      const size_t at = static_cast<size_t>(t);
-      const int64_t row = packed.offsets[s] + t - 1;
-      if (!at::equal(routes[row], run.routes[s][at - 1])) {
-        ++agreement.other_experts;
-        continue;
-      }
-      const int32_t token = sequences[s][at];
-      const double gap =
-          std::abs(run.logits[s][at - static_cast<size_t>(prompts[s])]
-                       .log_softmax(-1)[token]
-                       .item<double>() -
-                   logprobs[row][token].item<double>());
-      agreement.largest = std::max(agreement.largest, gap);
-      agreement.mean += gap;
-      ++agreement.compared;
-    }
-  }
-  agreement.mean /= static_cast<double>(agreement.compared);
-  return agreement;
-}
-
-// Two forms of the same attention round differently; that is all there may be
-// between them.
-TEST(TransformerTest, SamplerAndLearnerAgreeOnLogprobs) {
-  const auto model = MakeTinyModel();
-  const auto sequences = RandomSequences(24, 12, 60);
-  const Agreement agreement = Compare(*model, sequences, 8);
-  EXPECT_GT(agreement.compared, 500);
-  EXPECT_LE(agreement.largest, 5e-5);
-  EXPECT_LE(agreement.mean, 2e-6);
-  EXPECT_GT(agreement.largest, 0);  // Two separately computed arrays.
-  EXPECT_LE(agreement.other_experts, agreement.compared / 500);
-}
 
 TEST(TransformerTest, OnePerturbedWeightMovesLogprobs) {
   const auto model = MakeTinyModel();
@@ -134,84 +37,6 @@ TEST(TransformerTest, OnePerturbedWeightMovesLogprobs) {
   EXPECT_LE(Compare(*model, sequences, 8).largest, 5e-5);
 }
 
-class BatchTest : public testing::TestWithParam<int> {};
-
-TEST_P(BatchTest, RowsDoNotDependOnBatchOrThreads) {
-  const auto model = MakeTinyModel();
-  const auto sequences = RandomSequences(64, 20, 28);
-  const std::vector<int64_t> prompts = PromptsOf(sequences, 9);
-  at::set_num_threads(1);
-  const SamplerRun all = RunSampler(*model, sequences, prompts);
-  at::set_num_threads(2);
-  const size_t batch = static_cast<size_t>(GetParam());
-  for (size_t begin = 0; begin < sequences.size(); begin += 13) {
-    const size_t end = std::min(begin + batch, sequences.size());
-    const std::vector<std::vector<int32_t>> part(
-        sequences.begin() + static_cast<long>(begin),
-        sequences.begin() + static_cast<long>(end));
-    const SamplerRun run = RunSampler(*model, part, PromptsOf(part, 9));
-    for (size_t s = 0; s < part.size(); ++s) {
-      ExpectSameBits(RowsOf(run, s), RowsOf(all, begin + s),
-                     "sequence " + std::to_string(begin + s));
-    }
-  }
-  at::set_num_threads(1);
-}
-
-INSTANTIATE_TEST_SUITE_P(Batches, BatchTest, testing::Values(1, 7, 64));
-
-TEST(TransformerTest, ShuffledBlocksGiveTheSameBits) {
-  const auto model = MakeTinyModel();
-  const auto sequences = RandomSequences(5, 10, 40);
-  const std::vector<int64_t> prompts = PromptsOf(sequences, 9);
-  const SamplerRun in_order = RunSampler(*model, sequences, prompts);
-  SamplerLayout layout;
-  layout.block_order.resize(60);
-  std::iota(layout.block_order.begin(), layout.block_order.end(), 0);
-  std::shuffle(layout.block_order.begin(), layout.block_order.end(),
-               std::mt19937(3));
-  const SamplerRun shuffled = RunSampler(*model, sequences, prompts, layout);
-  for (size_t s = 0; s < sequences.size(); ++s) {
-    ExpectSameBits(RowsOf(shuffled, s), RowsOf(in_order, s),
-                   "sequence " + std::to_string(s));
-  }
-}
-
-TEST(TransformerTest, BlockSizeDoesNotChangeBits) {
-  const auto model = MakeTinyModel();
-  const auto sequences = RandomSequences(3, 30, 40);
-  const std::vector<int64_t> prompts = PromptsOf(sequences, 9);
-  const SamplerRun small = RunSampler(*model, sequences, prompts);
-  SamplerLayout layout;
-  layout.block_tokens = 16;
-  const SamplerRun large = RunSampler(*model, sequences, prompts, layout);
-  for (size_t s = 0; s < sequences.size(); ++s) {
-    ExpectSameBits(RowsOf(large, s), RowsOf(small, s),
-                   "sequence " + std::to_string(s));
-  }
-}
-
-// Without kernels of our own (float64 here, bfloat16 on CUDA) the same model is
-// composed of LibTorch's operations.
-TEST(TransformerTest, LibTorchPathAgreesWithKernels) {
-  const auto model = MakeTinyModel();
-  auto wide = Transformer::Create(TinyConfig(), at::kDouble, at::kCPU);
-  COHORT_ASSERT_OK(wide);
-  const auto from = model->HfTensors();
-  const auto to = (*wide)->HfTensors();
-  for (size_t i = 0; i < from.size(); ++i) to[i].tensor.copy_(from[i].tensor);
-  const auto sequences = RandomSequences(6, 12, 40);
-  const std::vector<int64_t> prompts = PromptsOf(sequences, 9);
-  const SamplerRun a = RunSampler(*model, sequences, prompts);
-  const SamplerRun b = RunSampler(**wide, sequences, prompts);
-  for (size_t s = 0; s < sequences.size(); ++s) {
-    for (size_t t = 0; t < a.logits[s].size(); ++t) {
-      EXPECT_LE((a.logits[s][t] - b.logits[s][t]).abs().max().item<double>(),
-                1e-4);
-    }
-  }
-}
-
 TEST(TransformerTest, ForcedRoutesReplaceTheChoice) {
   const at::NoGradGuard no_grad;
   const auto model = MakeTinyModel();
@@ -226,18 +51,6 @@ TEST(TransformerTest, ForcedRoutesReplaceTheChoice) {
   const ForwardResult forced = model->Forward(batch, &others);
   EXPECT_TRUE(at::equal(forced.routes[0], others[0]));
   EXPECT_FALSE(at::equal(forced.hidden, free.hidden));
-}
-
-TEST(TransformerTest, TrainingStillWorksAfterSampling) {
-  const auto model = MakeTinyModel();
-  model->SetTrainable(true);
-  const auto sequences = RandomSequences(2, 12, 14);
-  RunSampler(*model, sequences, PromptsOf(sequences, 4));
-  model->Forward(PackSequences(sequences, at::kCPU)).hidden.sum().backward();
-  for (const NamedTensor& leaf : model->Parameters()) {
-    EXPECT_TRUE(leaf.name == "head" || leaf.tensor.grad().defined())
-        << leaf.name;
-  }
 }
 
 TEST(TransformerTest, HfTensorsAliasTheWeights) {
@@ -343,8 +156,8 @@ TEST(InitialiseTest, UnknownKindIsNamed) {
               StatusIs(absl::StatusCode::kInternal, HasSubstr("\"xavier\"")));
 }
 
-TEST(LatentCacheTest, CopiesABlockInAllLayers) {
-  auto cache = LatentCache::Create(TinyConfig(), 3, 4, at::kFloat, at::kCPU);
+TEST(KvCacheTest, CopiesABlockInAllLayers) {
+  auto cache = KvCache::Create(TinyConfig(), 3, 4, at::kFloat, at::kCPU);
   COHORT_ASSERT_OK(cache);
   for (int64_t i = 0; i < 3; ++i) {
     cache->layer(i).zero_();
@@ -357,17 +170,17 @@ TEST(LatentCacheTest, CopiesABlockInAllLayers) {
   }
 }
 
-TEST(LatentCacheTest, TooMuchMemoryIsResourceExhausted) {
-  EXPECT_THAT(LatentCache::Create(TinyConfig(), int64_t{1} << 40, 64,
-                                  at::kFloat, at::kCPU),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("latent cache of 1099511627776 blocks")));
-  EXPECT_EQ(LatentCache::BytesPerToken(TinyConfig(), at::kFloat), 128);
+TEST(KvCacheTest, TooMuchMemoryIsResourceExhausted) {
+  EXPECT_THAT(
+      KvCache::Create(TinyConfig(), int64_t{1} << 40, 64, at::kFloat, at::kCPU),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               HasSubstr("cache of 1099511627776 blocks")));
+  EXPECT_EQ(KvCache::BytesPerToken(TinyConfig(), at::kFloat), 128);
 }
 
-TEST(LatentCacheTest, NoBlocksIsAnError) {
+TEST(KvCacheTest, NoBlocksIsAnError) {
   EXPECT_THAT(
-      LatentCache::Create(TinyConfig(), 0, 64, at::kFloat, at::kCPU),
+      KvCache::Create(TinyConfig(), 0, 64, at::kFloat, at::kCPU),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0 blocks")));
 }
 

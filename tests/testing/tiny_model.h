@@ -99,7 +99,7 @@ class SamplerCache {
       order.resize(static_cast<size_t>(sequences * width));
       std::iota(order.begin(), order.end(), 0);
     }
-    auto cache = LatentCache::Create(
+    auto cache = KvCache::Create(
         model.config(), static_cast<int64_t>(order.size()), block_tokens_,
         model.Head().scalar_type(), model.device());
     COHORT_CHECK(cache.ok());
@@ -114,7 +114,7 @@ class SamplerCache {
                   .to(at::kInt);
   }
 
-  LatentCache* cache() { return &cache_; }
+  KvCache* cache() { return &cache_; }
   const at::Tensor& tables() const { return tables_; }
   int64_t Slot(size_t s, int64_t t) const {
     const at::Tensor block =
@@ -124,7 +124,7 @@ class SamplerCache {
 
  private:
   int64_t block_tokens_;
-  LatentCache cache_;
+  KvCache cache_;
   at::Tensor tables_;
 };
 

@@ -2,12 +2,12 @@
 #include <vector>
 
 #include "hwy/aligned_allocator.h"
-#include "model/kernels/mla_decode.h"
+#include "model/kernels/paged_attention.h"
 #include "model/kernels/parallel.h"
 #include "model/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/kernels/mla_decode_cpu.cc"
+#define HWY_TARGET_INCLUDE "model/kernels/paged_attention_cpu.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "model/kernels/math-inl.h"
@@ -192,57 +192,82 @@ HWY_EXPORT(Scores);
 HWY_EXPORT(NormalisedSoftmaxRow);
 HWY_EXPORT(Mix);
 
+// Memory for one sequence at a time.
 struct Scratch {
-  std::vector<const float*> rows;  // [context], of the cache
-  float* queries;                  // [heads, R + P]
-  float* scores;                   // [heads, context], then their softmax
+  std::vector<const float*> tokens;  // [context], rows of the cache
+  std::vector<const float*> parts;   // [context], one kv head's place in them
+  float* scores;                     // [heads of one kv head, context]
 };
 
-void DecodeOne(const MlaDecodeParams& p, int64_t b, Scratch* scratch,
+// Leaves in scratch->tokens the rows that sequence b attends to.
+int64_t GatherTokens(const PagedAttentionParams& p, int64_t b,
+                     Scratch* scratch) {
+  const int32_t* const table = p.tables + b * p.table_row;
+  const float** next = scratch->tokens.data();
+  if (p.selected == nullptr) {
+    const int64_t context = p.context[b];
+    for (int64_t from = 0; from < context; from += p.block_tokens) {
+      const int64_t block = table[from / p.block_tokens];
+      const float* token = p.cache + block * p.block_tokens * p.row;
+      const int64_t count = std::min(p.block_tokens, context - from);
+      for (int64_t t = 0; t < count; ++t, token += p.row) *next++ = token;
+    }
+    return context;
+  }
+  const int32_t* const selected = p.selected + b * p.selected_row;
+  int64_t count = 0;
+  for (; count < p.selected_row && selected[count] >= 0; ++count) {
+    const int64_t t = selected[count];
+    const int64_t block = table[t / p.block_tokens];
+    *next++ = p.cache + (block * p.block_tokens + t % p.block_tokens) * p.row;
+  }
+  return count;
+}
+
+// The tokens' rows from column `at` on.
+const float* const* PartsAt(int64_t at, int64_t count, Scratch* scratch) {
+  for (int64_t t = 0; t < count; ++t) {
+    scratch->parts[static_cast<size_t>(t)] =
+        scratch->tokens[static_cast<size_t>(t)] + at;
+  }
+  return scratch->parts.data();
+}
+
+void DecodeOne(const PagedAttentionParams& p, int64_t b, Scratch* scratch,
                float* out) {
-  const int64_t width = p.rank + p.rope;
-  const int64_t context = p.context[b];
-  const float** row = scratch->rows.data();
-  for (int64_t from = 0; from < context; from += p.block_tokens) {
-    const int64_t block = p.tables[b * p.table_row + from / p.block_tokens];
-    const float* next = p.cache + block * p.block_tokens * width;
-    const int64_t count = std::min(p.block_tokens, context - from);
-    for (int64_t t = 0; t < count; ++t, next += width) *row++ = next;
+  const int64_t count = GatherTokens(p, b, scratch);
+  const int64_t shared = p.heads / p.kv_heads;  // Heads of one kv head.
+  for (int64_t g = 0; g < p.kv_heads; ++g) {
+    const int64_t first = b * p.heads + g * shared;
+    HWY_DYNAMIC_DISPATCH(Scores)
+    (PartsAt(g * p.key_width, count, scratch), count, p.q + first * p.key_width,
+     shared, p.key_width, scratch->scores);
+    for (int64_t h = 0; h < shared; ++h) {
+      HWY_DYNAMIC_DISPATCH(NormalisedSoftmaxRow)
+      (scratch->scores + h * count, count, p.scale);
+    }
+    HWY_DYNAMIC_DISPATCH(Mix)
+    (PartsAt(p.value_at + g * p.value_width, count, scratch), count,
+     scratch->scores, shared, p.value_width, out + first * p.value_width);
   }
-  for (int64_t h = 0; h < p.heads; ++h) {
-    float* const query = scratch->queries + h * width;
-    std::copy_n(p.q_latent + (b * p.heads + h) * p.rank, p.rank, query);
-    std::copy_n(p.q_rope + (b * p.heads + h) * p.rope, p.rope, query + p.rank);
-  }
-  HWY_DYNAMIC_DISPATCH(Scores)
-  (scratch->rows.data(), context, scratch->queries, p.heads, width,
-   scratch->scores);
-  for (int64_t h = 0; h < p.heads; ++h) {
-    HWY_DYNAMIC_DISPATCH(NormalisedSoftmaxRow)
-    (scratch->scores + h * context, context, p.scale);
-  }
-  HWY_DYNAMIC_DISPATCH(Mix)
-  (scratch->rows.data(), context, scratch->scores, p.heads, p.rank,
-   out + b * p.heads * p.rank);
 }
 
 }  // namespace
 
-void MlaDecode(const MlaDecodeParams& params, float* out) {
+void PagedAttention(const PagedAttentionParams& params, float* out) {
   if (params.batch == 0) return;
   const int64_t longest =
       *std::max_element(params.context, params.context + params.batch);
-  const double cost = static_cast<double>(longest * params.heads *
-                                          (2 * params.rank + params.rope));
+  const double cost = static_cast<double>(
+      longest * params.heads * (params.key_width + params.value_width));
   ForRanges(
       params.batch, cost, params.threads, [&](int64_t begin, int64_t end) {
-        const int64_t queries = (params.rank + params.rope) * params.heads;
         const auto memory = hwy::AllocateAligned<float>(
-            static_cast<size_t>(queries + longest * params.heads));
+            static_cast<size_t>(longest * (params.heads / params.kv_heads)));
         Scratch scratch;
-        scratch.rows.resize(static_cast<size_t>(longest));
-        scratch.queries = memory.get();
-        scratch.scores = memory.get() + queries;
+        scratch.tokens.resize(static_cast<size_t>(longest));
+        scratch.parts.resize(static_cast<size_t>(longest));
+        scratch.scores = memory.get();
         for (int64_t b = begin; b < end; ++b) {
           DecodeOne(params, b, &scratch, out);
         }

@@ -1,0 +1,92 @@
+// MLA's part of the CPU decoder: the absorbed form over the latent cache.
+#include <algorithm>
+
+#include "model/attention.h"
+#include "model/decode_scratch.h"
+#include "model/kernels/paged_attention.h"
+#include "model/mla.h"
+
+namespace cohort {
+
+void CpuDecoder::PackLatent(Layer* layer) const {
+  const AttentionWeights& attention = layer->weights->attention;
+  const int64_t rank = config_.kv_lora_rank;
+  const int64_t nope = config_.qk_nope_head_dim;
+  const int64_t v = config_.v_head_dim;
+  layer->inputs = Pack(attention.inputs);
+  if (attention.q_b.defined()) layer->q_b = Pack(attention.q_b);
+  layer->output = Pack(attention.output);
+  layer->from_latent = hwy::AllocateAligned<float>(
+      static_cast<size_t>(config_.num_attention_heads * rank * v));
+  for (int64_t h = 0; h < config_.num_attention_heads; ++h) {
+    Transpose(Data(attention.kv_b) + (h * (nope + v) + nope) * rank, rank, v,
+              rank, layer->from_latent.get() + h * rank * v, v);
+  }
+}
+
+// Queries of all rows to s->q, and what the cache stores to s->projected.
+void CpuDecoder::ProjectLatent(const Layer& layer, Scratch* s) const {
+  const AttentionWeights& w = layer.weights->attention;
+  const int64_t width = layer.inputs.outputs();
+  const int64_t queries = config_.num_attention_heads *
+                          (config_.qk_nope_head_dim + config_.qk_rope_head_dim);
+  layer.inputs.Multiply(s->rows, s->x, config_.hidden_size, s->projected,
+                        width);
+  if (w.q_b.defined()) {
+    const int64_t low = config_.q_lora_rank;
+    Norm(s->rows, low, s->projected, width, w.q_norm, kLatentEps, s->q_low);
+    layer.q_b.Multiply(s->rows, s->q_low, low, s->q, queries);
+    return;
+  }
+  for (int64_t n = 0; n < s->rows; ++n) {
+    std::copy_n(s->projected + n * width, queries, s->q + n * queries);
+  }
+}
+
+// Writes row `row`'s latent and rotated key to its place in the cache, and the
+// rotated part of its queries to s->query.
+void CpuDecoder::PlaceLatent(const DecodeBatch& batch, const Layer& layer,
+                             int64_t row, float* cache, Scratch* s) const {
+  const int64_t rank = config_.kv_lora_rank;
+  const int64_t rope = config_.qk_rope_head_dim;
+  const int64_t head = config_.qk_nope_head_dim + rope;
+  const Angles angles = AnglesOf(batch, s->begin + row);
+  float* const place = cache + PlaceOf(batch, s->begin + row);
+  const float* const from =
+      s->projected + (row + 1) * layer.inputs.outputs() - rank - rope;
+  Norm(1, rank, from, rank, layer.weights->attention.kv_norm, kLatentEps,
+       place);
+  RotateOne(from + rank, angles, place + rank);
+  for (int64_t h = 0; h < config_.num_attention_heads; ++h) {
+    const int64_t i = row * config_.num_attention_heads + h;
+    RotateOne(s->q + (i + 1) * head - rope, angles,
+              s->query + i * (rank + rope) + rank);
+  }
+}
+
+void CpuDecoder::AttendLatent(const DecodeBatch& batch, const Layer& layer,
+                              float* cache, Scratch* s) const {
+  const int64_t heads = config_.num_attention_heads;
+  const int64_t rank = config_.kv_lora_rank;
+  const int64_t nope = config_.qk_nope_head_dim;
+  const int64_t v = config_.v_head_dim;
+  const int64_t head = nope + config_.qk_rope_head_dim;
+  const int64_t query = rank + config_.qk_rope_head_dim;
+  ProjectLatent(layer, s);
+  for (int64_t n = 0; n < s->rows; ++n) PlaceLatent(batch, layer, n, cache, s);
+  for (int64_t h = 0; h < heads; ++h) {
+    MultiplyHead(s->rows, nope, rank, s->q + h * head, heads * head,
+                 Data(layer.weights->attention.kv_b) + h * (nope + v) * rank,
+                 s->query + h * query, heads * query);
+  }
+  AttendToCache(batch, LatentLayout(config_), cache, s, s->attended);
+  for (int64_t h = 0; h < heads; ++h) {
+    MultiplyHead(s->rows, rank, v, s->attended + h * rank, heads * rank,
+                 layer.from_latent.get() + h * rank * v, s->heads + h * v,
+                 heads * v);
+  }
+  layer.output.Multiply(s->rows, s->heads, heads * v, s->y,
+                        config_.hidden_size);
+}
+
+}  // namespace cohort

@@ -1,0 +1,36 @@
+// Grouped-query attention (arXiv:2305.13245) on packed rows, and on the paged
+// cache, with what Qwen and Llama put around it: biases, and norms of each
+// head's queries and keys before they are rotated.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/attention.h"
+#include "model/model_config.h"
+#include "model/weights.h"
+
+namespace cohort {
+
+// How the cache's rows hold keys and values: G keys, then G values.
+PagedLayout GroupedLayout(const ModelConfig& config);
+
+// All tokens at once, causal inside each sequence; differentiable.
+//   x: [N, D], normalised
+//   cached: where to put what the cache stores, [N, 2 G P]; may be null
+// Returns [N, D].
+at::Tensor GroupedForward(const ModelConfig& config, const GroupedWeights& w,
+                          const at::Tensor& x, const RowFacts& rows,
+                          const std::vector<int64_t>& offsets,
+                          at::Tensor* cached);
+
+// One new token per sequence; writes its row to `cache` first.
+//   x: [B, D], normalised; cache: [blocks, block_tokens, 2 G P]
+// Returns [B, D]. Not differentiable.
+at::Tensor GroupedDecode(const ModelConfig& config, const GroupedWeights& w,
+                         const at::Tensor& x, const RowFacts& rows,
+                         const DecodePlaces& places, const at::Tensor& cache);
+
+}  // namespace cohort
