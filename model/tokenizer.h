@@ -15,8 +15,12 @@ namespace cohort {
 // Thread-safe once loaded (immutable).
 class Tokenizer {
  public:
-  // From a Hugging Face folder's tokenizer.json and tokenizer_config.json. A
-  // component that is not built is kUnimplemented and named.
+  // From a Hugging Face folder's tokenizer.json and tokenizer_config.json: the
+  // same tokens and texts as the tokenizers library 0.23.3, byte-pair models
+  // only. Of tokenizer_config.json nothing changes tokens.
+  //   kNotFound         the folder has no tokenizer.json
+  //   kInvalidArgument  the file contradicts itself
+  //   kUnimplemented    a component that is not built, named
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(
       const std::string& folder);
 
@@ -30,18 +34,26 @@ class Tokenizer {
 
   virtual ~Tokenizer() = default;
 
-  // kInvalidArgument naming the first text that has no token.
+  // Special tokens in the text are recognised either way.
+  //   add_special_tokens: also those that the post-processor puts around a
+  //     text, for example the one that begins a prompt
+  //   kInvalidArgument  the text is not UTF-8, or has a character that there is
+  //                     no token for, which is named
   virtual absl::StatusOr<std::vector<int32_t>> Encode(
-      std::string_view text) const = 0;
+      std::string_view text, bool add_special_tokens) const = 0;
+  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text) const {
+    return Encode(text, /*add_special_tokens=*/false);
+  }
 
-  // Ids without a token become U+FFFD.
+  // Always UTF-8: bytes that are none become U+FFFD. Ids without a token are
+  // left out, as in the tokenizers library.
   virtual std::string Decode(absl::Span<const int32_t> ids,
                              bool skip_special_tokens) const = 0;
 
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 
-  // Of the text that tokens are made by; equal hashes, equal tokens.
+  // Of all that tokens are made by; equal hashes, equal tokens.
   virtual std::string hash() const = 0;
 };
 
