@@ -18,8 +18,16 @@ struct RowFacts {
   at::Tensor sin;
 };
 
+// What attention over packed rows gives beside its output.
+struct AttentionExtras {
+  bool want_cached = false;
+  at::Tensor cached;    // [N, W], what the cache stores, if wanted
+  at::Tensor selected;  // [N, C] int32 as below, where attention is sparse
+};
+
 // Where each of B new tokens goes and what it sees.
 struct DecodePlaces {
+  RowFacts rows;
   at::Tensor slots;         // [B] int64, block * block_tokens + place
   at::Tensor block_tables;  // [B, max_blocks] int32
   at::Tensor context;       // [B] int32, the new token included

@@ -37,6 +37,9 @@ CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t first, int64_t count)
       {&hidden, hidden_width},
       {&gathered, k * d},
       {&outputs, k * d},
+      {&index_q, c.index_n_heads * c.index_head_dim},
+      {&index_key, c.index_head_dim},
+      {&index_gates, c.index_n_heads},
       {&scores, c.n_routed_experts},
       {&weights, k}};
   // Each part begins a cache line.
@@ -130,6 +133,8 @@ void CpuDecoder::AttendToCache(const DecodeBatch& batch,
                   .tables = batch.tables + s->begin * batch.table_row,
                   .table_row = batch.table_row,
                   .context = s->context.data(),
+                  .selected = config_.IsSparse() ? s->selected.data() : nullptr,
+                  .selected_row = s->selected_row,
                   .scale = static_cast<float>(config_.SoftmaxScale()),
                   .threads = 1},
                  out);

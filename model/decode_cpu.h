@@ -53,6 +53,9 @@ class CpuDecoder {
     const LayerWeights* weights = nullptr;  // Norms, biases, kv_b.
     PackedMatrix inputs;
     PackedMatrix q_b;
+    PackedMatrix index_queries;  // The indexer's; sparse attention.
+    PackedMatrix index_key;
+    PackedMatrix index_gates;
     Buffer from_latent;  // [H, R, v]; MLA
     PackedMatrix output;
     Mlp mlp;  // Dense or shared; empty where there is neither.
@@ -76,6 +79,13 @@ class CpuDecoder {
   void PlaceLatent(const DecodeBatch& batch, const Layer& layer, int64_t row,
                    float* cache, Scratch* s) const;
   void AttendLatent(const DecodeBatch& batch, const Layer& layer, float* cache,
+                    Scratch* s) const;
+  // decode_indexer.cc: the row's key to its place in the cache, what the rows
+  // select to s->selected.
+  void PackIndexer(Layer* layer) const;
+  void PlaceIndex(const DecodeBatch& batch, const Layer& layer, int64_t row,
+                  float* cache, Scratch* s) const;
+  void SelectTokens(const DecodeBatch& batch, const Layer& layer, float* cache,
                     Scratch* s) const;
   // decode_grouped.cc.
   void PlaceGrouped(const DecodeBatch& batch, const Layer& layer, int64_t row,

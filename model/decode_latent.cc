@@ -16,6 +16,7 @@ void CpuDecoder::PackLatent(Layer* layer) const {
   layer->inputs = Pack(attention.inputs);
   if (attention.q_b.defined()) layer->q_b = Pack(attention.q_b);
   layer->output = Pack(attention.output);
+  if (config_.IsSparse()) PackIndexer(layer);
   layer->from_latent = hwy::AllocateAligned<float>(
       static_cast<size_t>(config_.num_attention_heads * rank * v));
   for (int64_t h = 0; h < config_.num_attention_heads; ++h) {
@@ -79,6 +80,7 @@ void CpuDecoder::AttendLatent(const DecodeBatch& batch, const Layer& layer,
                  Data(layer.weights->attention.kv_b) + h * (nope + v) * rank,
                  s->query + h * query, heads * query);
   }
+  if (config_.IsSparse()) SelectTokens(batch, layer, cache, s);
   AttendToCache(batch, LatentLayout(config_), cache, s, s->attended);
   for (int64_t h = 0; h < heads; ++h) {
     MultiplyHead(s->rows, rank, v, s->attended + h * rank, heads * rank,

@@ -78,20 +78,25 @@ struct CpuDecoder::Scratch {
   int64_t begin = 0;
   int64_t rows = 0;  // N
   Buffer memory;
-  float* state = nullptr;        // [N, D], the residual stream
-  float* x = nullptr;            // [N, D], normalised
-  float* y = nullptr;            // [N, D], of a sublayer
-  float* projected = nullptr;    // [N, outputs of Layer::inputs]
-  float* q_low = nullptr;        // [N, q_lora_rank]
-  float* q = nullptr;            // [N, H (nope + P)]
-  float* query = nullptr;        // [N, H, width of a query against the cache]
-  float* attended = nullptr;     // [N, H, width of a value in the cache]
-  float* heads = nullptr;        // [N, H v]
-  float* hidden = nullptr;       // [N K, 2 I] of the widest MLP
-  float* gathered = nullptr;     // [N K, D]
-  float* outputs = nullptr;      // [N K, D], one row per slot
-  float* scores = nullptr;       // [N, E]
-  float* weights = nullptr;      // [N, K]
+  float* state = nullptr;         // [N, D], the residual stream
+  float* x = nullptr;             // [N, D], normalised
+  float* y = nullptr;             // [N, D], of a sublayer
+  float* projected = nullptr;     // [N, outputs of Layer::inputs]
+  float* q_low = nullptr;         // [N, q_lora_rank]
+  float* q = nullptr;             // [N, H (nope + P)]
+  float* query = nullptr;         // [N, H, width of a query against the cache]
+  float* attended = nullptr;      // [N, H, width of a value in the cache]
+  float* heads = nullptr;         // [N, H v]
+  float* hidden = nullptr;        // [N K, 2 I] of the widest MLP
+  float* gathered = nullptr;      // [N K, D]
+  float* outputs = nullptr;       // [N K, D], one row per slot
+  float* scores = nullptr;        // [N, E]
+  float* weights = nullptr;       // [N, K]
+  float* index_q = nullptr;       // [N, I, W] of the indexer
+  float* index_key = nullptr;     // [N, W]
+  float* index_gates = nullptr;   // [N, I]
+  std::vector<int32_t> selected;  // [N, selected_row]; sparse attention
+  int64_t selected_row = 0;
   std::vector<int64_t> chosen;   // [N, K]
   std::vector<int32_t> context;  // [N]
 

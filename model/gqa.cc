@@ -54,17 +54,17 @@ PagedLayout GroupedLayout(const ModelConfig& config) {
 at::Tensor GroupedForward(const ModelConfig& config, const GroupedWeights& w,
                           const at::Tensor& x, const RowFacts& rows,
                           const std::vector<int64_t>& offsets,
-                          at::Tensor* cached) {
+                          AttentionExtras* extras) {
   const Heads heads = MakeGroupedHeads(config, w, x, rows);
-  if (cached != nullptr) *cached = CachedRows(heads);
+  if (extras->want_cached) extras->cached = CachedRows(heads);
   return Output(w, PackedAttention(heads.q, heads.k, heads.v, offsets,
                                    config.SoftmaxScale()));
 }
 
 at::Tensor GroupedDecode(const ModelConfig& config, const GroupedWeights& w,
-                         const at::Tensor& x, const RowFacts& rows,
-                         const DecodePlaces& places, const at::Tensor& cache) {
-  const Heads heads = MakeGroupedHeads(config, w, x, rows);
+                         const at::Tensor& x, const DecodePlaces& places,
+                         const at::Tensor& cache) {
+  const Heads heads = MakeGroupedHeads(config, w, x, places.rows);
   cache.view({-1, cache.size(2)})
       .index_copy_(0, places.slots, CachedRows(heads).to(cache.scalar_type()));
   return Output(w,

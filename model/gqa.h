@@ -19,18 +19,17 @@ PagedLayout GroupedLayout(const ModelConfig& config);
 
 // All tokens at once, causal inside each sequence; differentiable.
 //   x: [N, D], normalised
-//   cached: where to put what the cache stores, [N, 2 G P]; may be null
 // Returns [N, D].
 at::Tensor GroupedForward(const ModelConfig& config, const GroupedWeights& w,
                           const at::Tensor& x, const RowFacts& rows,
                           const std::vector<int64_t>& offsets,
-                          at::Tensor* cached);
+                          AttentionExtras* extras);
 
 // One new token per sequence; writes its row to `cache` first.
 //   x: [B, D], normalised; cache: [blocks, block_tokens, 2 G P]
 // Returns [B, D]. Not differentiable.
 at::Tensor GroupedDecode(const ModelConfig& config, const GroupedWeights& w,
-                         const at::Tensor& x, const RowFacts& rows,
-                         const DecodePlaces& places, const at::Tensor& cache);
+                         const at::Tensor& x, const DecodePlaces& places,
+                         const at::Tensor& cache);
 
 }  // namespace cohort

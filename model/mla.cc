@@ -7,6 +7,7 @@
 
 #include "model/attention.h"
 #include "model/heads.h"
+#include "model/indexer.h"
 #include "model/linear.h"
 #include "model/ops.h"
 #include "model/rms_norm.h"
@@ -16,6 +17,7 @@ namespace cohort {
 namespace {
 
 struct Projected {
+  at::Tensor low;     // [N, q_lora_rank], normalised; undefined without one
   at::Tensor q;       // [N, H (nope + P)], not rotated yet
   at::Tensor latent;  // [N, R], normalised
   at::Tensor k_rope;  // [N, P], not rotated yet
@@ -27,9 +29,14 @@ Projected Project(const ModelConfig& c, const AttentionWeights& w,
   const int64_t queries = all.size(1) - c.kv_lora_rank - c.qk_rope_head_dim;
   const std::vector<at::Tensor> parts =
       all.split_with_sizes({queries, c.kv_lora_rank, c.qk_rope_head_dim}, 1);
+  at::Tensor low;
   at::Tensor q = parts[0];
-  if (w.q_b.defined()) q = Linear(RmsNorm(q, w.q_norm, kLatentEps), w.q_b);
-  return {.q = q,
+  if (w.q_b.defined()) {
+    low = RmsNorm(q, w.q_norm, kLatentEps);
+    q = Linear(low, w.q_b);
+  }
+  return {.low = low,
+          .q = q,
           .latent = RmsNorm(parts[1], w.kv_norm, kLatentEps),
           .k_rope = parts[2]};
 }
@@ -91,19 +98,28 @@ PagedLayout LatentLayout(const ModelConfig& config) {
           .value_width = config.kv_lora_rank};
 }
 
-at::Tensor MlaForward(const ModelConfig& config, const AttentionWeights& w,
+at::Tensor MlaForward(const ModelConfig& config, const LayerWeights& layer,
                       const at::Tensor& x, const RowFacts& rows,
                       const std::vector<int64_t>& offsets,
-                      at::Tensor* latents) {
+                      AttentionExtras* extras) {
+  const AttentionWeights& w = layer.attention;
   const Projected p = Project(config, w, x);
   const Heads heads = FullHeads(config, p, Linear(p.latent, w.kv_b), rows);
-  if (latents != nullptr) {
-    const at::Tensor k_rope = heads.k.select(1, 0).narrow(
-        1, config.qk_nope_head_dim, config.qk_rope_head_dim);
-    *latents = at::cat({p.latent, k_rope}, -1);
+  std::vector<at::Tensor> cached;
+  if (extras->want_cached) {
+    cached = {p.latent, heads.k.select(1, 0).narrow(1, config.qk_nope_head_dim,
+                                                    config.qk_rope_head_dim)};
   }
-  const at::Tensor attended = PackedAttention(heads.q, heads.k, heads.v,
-                                              offsets, config.SoftmaxScale());
+  if (config.IsSparse()) {
+    const IndexerRows index =
+        MakeIndexerRows(config, layer.indexer, x, p.low, rows);
+    extras->selected = SelectTokens(config, index, offsets);
+    cached.push_back(index.key);
+  }
+  if (extras->want_cached) extras->cached = at::cat(cached, -1);
+  const at::Tensor attended =
+      PackedAttention(heads.q, heads.k, heads.v, offsets, config.SoftmaxScale(),
+                      extras->selected);
   return Linear(attended.flatten(1), w.output);
 }
 
@@ -119,29 +135,36 @@ AbsorbedWeights Absorb(const ModelConfig& config, const at::Tensor& kv_b) {
                          .contiguous()};
 }
 
-at::Tensor MlaDecode(const ModelConfig& config, const AttentionWeights& w,
+at::Tensor MlaDecode(const ModelConfig& config, const LayerWeights& layer,
                      const AbsorbedWeights& absorbed, const at::Tensor& x,
-                     const RowFacts& rows, const DecodePlaces& places,
-                     const at::Tensor& cache) {
-  const Projected p = Project(config, w, x);
+                     const DecodePlaces& places, const at::Tensor& cache) {
+  const Projected p = Project(config, layer.attention, x);
+  const RowFacts& rows = places.rows;
   const auto [q_nope, q_rope] = SplitQueries(config, p.q, rows);
   const at::Tensor k_rope =
       Rotate(p.k_rope.unsqueeze(1), rows.cos, rows.sin, config.rope.interleave);
+  std::vector<at::Tensor> cached = {p.latent, k_rope.squeeze(1)};
+  IndexerRows index;
+  if (config.IsSparse()) {
+    index = MakeIndexerRows(config, layer.indexer, x, p.low, rows);
+    cached.push_back(index.key);
+  }
   cache.view({-1, cache.size(2)})
-      .index_copy_(
-          0, places.slots,
-          at::cat({p.latent, k_rope.squeeze(1)}, -1).to(cache.scalar_type()));
+      .index_copy_(0, places.slots,
+                   at::cat(cached, -1).to(cache.scalar_type()));
+  PagedContext where = {.cache = cache,
+                        .block_tables = places.block_tables,
+                        .context = places.context,
+                        .selected = {}};
+  if (config.IsSparse()) {
+    where.selected = SelectCachedTokens(config, index, where);
+  }
   const at::Tensor query =
       at::cat({LinearPerHead(q_nope, absorbed.to_latent), q_rope}, -1);
   const at::Tensor attended =
-      PagedAttention(query,
-                     {.cache = cache,
-                      .block_tables = places.block_tables,
-                      .context = places.context,
-                      .selected = {}},
-                     LatentLayout(config), config.SoftmaxScale());
+      PagedAttention(query, where, LatentLayout(config), config.SoftmaxScale());
   return Linear(LinearPerHead(attended, absorbed.from_latent).flatten(1),
-                w.output);
+                layer.attention.output);
 }
 
 }  // namespace cohort

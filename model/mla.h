@@ -23,13 +23,14 @@ inline constexpr double kLatentEps = 1e-6;
 // is the value too, then the rotated part.
 PagedLayout LatentLayout(const ModelConfig& config);
 
-// Full heads, causal inside each sequence; differentiable.
+// Full heads, causal inside each sequence, each token over those that the
+// indexer selects where there is one; differentiable.
 //   x: [N, D], normalised
-//   latents: where to put what the cache stores, [N, R + P]; may be null
 // Returns [N, D].
-at::Tensor MlaForward(const ModelConfig& config, const AttentionWeights& w,
+at::Tensor MlaForward(const ModelConfig& config, const LayerWeights& layer,
                       const at::Tensor& x, const RowFacts& rows,
-                      const std::vector<int64_t>& offsets, at::Tensor* latents);
+                      const std::vector<int64_t>& offsets,
+                      AttentionExtras* extras);
 
 // kv_b split by head, for the absorbed form.
 struct AbsorbedWeights {
@@ -39,11 +40,10 @@ struct AbsorbedWeights {
 AbsorbedWeights Absorb(const ModelConfig& config, const at::Tensor& kv_b);
 
 // One new token per sequence; writes its row to `cache` first.
-//   x: [B, D], normalised; cache: [blocks, block_tokens, R + P]
+//   x: [B, D], normalised; cache: [blocks, block_tokens, W]
 // Returns [B, D]. Not differentiable.
-at::Tensor MlaDecode(const ModelConfig& config, const AttentionWeights& w,
+at::Tensor MlaDecode(const ModelConfig& config, const LayerWeights& layer,
                      const AbsorbedWeights& absorbed, const at::Tensor& x,
-                     const RowFacts& rows, const DecodePlaces& places,
-                     const at::Tensor& cache);
+                     const DecodePlaces& places, const at::Tensor& cache);
 
 }  // namespace cohort

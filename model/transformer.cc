@@ -149,10 +149,10 @@ at::Tensor Transformer::FeedForward(const LayerWeights& layer,
 at::Tensor Transformer::Attend(const LayerWeights& layer, const at::Tensor& x,
                                const RowFacts& rows,
                                const std::vector<int64_t>& offsets,
-                               at::Tensor* cached) const {
+                               AttentionExtras* extras) const {
   return config_.IsLatent()
-             ? MlaForward(config_, layer.attention, x, rows, offsets, cached)
-             : GroupedForward(config_, layer.grouped, x, rows, offsets, cached);
+             ? MlaForward(config_, layer, x, rows, offsets, extras)
+             : GroupedForward(config_, layer.grouped, x, rows, offsets, extras);
 }
 
 ForwardResult Transformer::RunLayers(
@@ -170,13 +170,15 @@ ForwardResult Transformer::RunLayers(
       at::embedding(weights_.embedding, batch.tokens, config_.pad_token_id);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
-    at::Tensor cached;
+    AttentionExtras extras = {
+        .want_cached = target != nullptr, .cached = {}, .selected = {}};
     h = h + Attend(layer, RmsNorm(h, layer.input_norm, config_.rms_norm_eps),
-                   rows, batch.offsets, target == nullptr ? nullptr : &cached);
+                   rows, batch.offsets, &extras);
+    if (extras.selected.defined()) result.selected.push_back(extras.selected);
     if (target != nullptr) {
       const at::Tensor& cache = target->cache->layer(static_cast<int64_t>(i));
       cache.view({-1, cache.size(2)})
-          .index_copy_(0, target->slots, cached.to(cache.scalar_type()));
+          .index_copy_(0, target->slots, extras.cached.to(cache.scalar_type()));
     }
     const at::Tensor* const forced =
         forced_routes == nullptr || !layer.moe.gate.defined()
@@ -278,21 +280,19 @@ SampleResult Transformer::DecodeOnLibTorch(const at::Tensor& tokens,
       block_tables.gather(1, positions.div(block_tokens, "floor").unsqueeze(1))
           .squeeze(1);
   const DecodePlaces places{
+      .rows = FactsOf(positions),
       .slots = block * block_tokens + positions.remainder(block_tokens),
       .block_tables = block_tables,
       .context = (positions + 1).to(at::kInt)};
-  const RowFacts rows = FactsOf(positions);
   std::vector<at::Tensor> routes;
   at::Tensor h = weights_.embedding.index_select(0, tokens);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
     const at::Tensor x = RmsNorm(h, layer.input_norm, config_.rms_norm_eps);
     const at::Tensor& cached = cache->layer(static_cast<int64_t>(i));
-    h = h +
-        (config_.IsLatent()
-             ? MlaDecode(config_, layer.attention, absorbed_[i], x, rows,
-                         places, cached)
-             : GroupedDecode(config_, layer.grouped, x, rows, places, cached));
+    h = h + (config_.IsLatent()
+                 ? MlaDecode(config_, layer, absorbed_[i], x, places, cached)
+                 : GroupedDecode(config_, layer.grouped, x, places, cached));
     h = h + FeedForward(layer,
                         RmsNorm(h, layer.post_norm, config_.rms_norm_eps),
                         nullptr, &routes);

@@ -37,6 +37,9 @@ PackedTokens PackSequences(const std::vector<std::vector<int32_t>>& sequences,
 struct ForwardResult {
   at::Tensor hidden;  // [N, D], after the final norm; has the graph
   std::vector<at::Tensor> routes;  // per MoE layer [N, K] int64, ascending
+  // Per layer with sparse attention: the tokens of its own sequence that each
+  // row attends to, [N, C] int32, ascending, then -1.
+  std::vector<at::Tensor> selected;
 };
 
 struct SampleResult {
@@ -118,7 +121,7 @@ class Transformer {
                           const CacheTarget* target) const;
   at::Tensor Attend(const LayerWeights& layer, const at::Tensor& x,
                     const RowFacts& rows, const std::vector<int64_t>& offsets,
-                    at::Tensor* cached) const;
+                    AttentionExtras* extras) const;
   at::Tensor FeedForward(const LayerWeights& layer, const at::Tensor& x,
                          const at::Tensor* forced,
                          std::vector<at::Tensor>* routes) const;

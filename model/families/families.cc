@@ -12,6 +12,7 @@ struct Family {
 
 constexpr Family kFamilies[] = {{"deepseek_v2", ReadDeepseekV2},
                                 {"deepseek_v3", ReadDeepseekV3},
+                                {"deepseek_v32", ReadDeepseekV32},
                                 {"llama", ReadLlama},
                                 {"qwen2", ReadQwen2},
                                 {"qwen3", ReadQwen3}};

@@ -15,6 +15,7 @@ namespace cohort {
 void ReadDeepseekV2(ConfigFields* fields, ModelConfig* config);
 void ReadDeepseekV3(ConfigFields* fields, ModelConfig* config);
 
+void ReadDeepseekV32(ConfigFields* fields, ModelConfig* config);
 void ReadLlama(ConfigFields* fields, ModelConfig* config);
 void ReadQwen2(ConfigFields* fields, ModelConfig* config);
 void ReadQwen3(ConfigFields* fields, ModelConfig* config);

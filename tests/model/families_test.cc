@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <random>
 #include <string>
@@ -156,6 +157,58 @@ TEST_P(FamilyTest, CountsItsParameters) {
 INSTANTIATE_TEST_SUITE_P(All, FamilyTest, TinyFamilies(), [](const auto& info) {
   return std::string(info.param);
 });
+
+// Where no more tokens are visible than are selected, V3.2 is V3, bit for bit.
+TEST(SparseAttentionTest, EqualsDenseWithinTheSelection) {
+  const at::NoGradGuard no_grad;
+  ModelConfig config = TinyFamilyConfig("deepseek_v32");
+  config.index_topk = 40;
+  const auto sparse = MakeModel(config);
+  const auto dense = MakeModel(TinyFamilyConfig("deepseek_v3"));
+  std::map<std::string, at::Tensor> weights;
+  for (const NamedTensor& view : sparse->HfTensors()) {
+    weights[view.name] = view.tensor;
+  }
+  for (const NamedTensor& view : dense->HfTensors()) {
+    view.tensor.copy_(weights.at(view.name));
+  }
+  dense->WeightsChanged();
+  const auto sequences = RandomSequences(6, 20, 40);
+  const PackedTokens packed = PackSequences(sequences, at::kCPU);
+  EXPECT_TRUE(
+      at::equal(sparse->Forward(packed).hidden, dense->Forward(packed).hidden));
+  const SamplerRun a = RunSampler(*sparse, sequences, PromptsOf(sequences, 9));
+  const SamplerRun b = RunSampler(*dense, sequences, PromptsOf(sequences, 9));
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    ExpectSameBits(RowsOf(a, s), RowsOf(b, s), "sequence " + std::to_string(s));
+  }
+}
+
+// The selection of the kernels (float32) and of the composition (float64), and
+// what it must be by its definition.
+TEST(SparseAttentionTest, SelectsTheBestOfTheEarlierTokens) {
+  const at::NoGradGuard no_grad;
+  const auto model = MakeTinyFamily("deepseek_v32");
+  auto wide = Transformer::Create(model->config(), at::kDouble, at::kCPU);
+  COHORT_ASSERT_OK(wide);
+  const auto from = model->HfTensors();
+  const auto to = (*wide)->HfTensors();
+  for (size_t i = 0; i < from.size(); ++i) to[i].tensor.copy_(from[i].tensor);
+  const PackedTokens packed =
+      PackSequences(RandomSequences(4, 5, 60), at::kCPU);
+  const at::Tensor a = model->Forward(packed).selected.at(0);
+  const at::Tensor b = (*wide)->Forward(packed).selected.at(0);
+  EXPECT_TRUE(at::equal(a, b));
+  EXPECT_EQ(a.size(1), 12);
+  for (size_t s = 0; s + 1 < packed.offsets.size(); ++s) {
+    for (int64_t n = packed.offsets[s]; n < packed.offsets[s + 1]; ++n) {
+      const int64_t visible = n - packed.offsets[s] + 1;
+      EXPECT_EQ((a[n] >= 0).sum().item<int64_t>(),
+                std::min(visible, a.size(1)));
+      EXPECT_LT(a[n].max().item<int64_t>(), visible);
+    }
+  }
+}
 
 }  // namespace
 }  // namespace cohort

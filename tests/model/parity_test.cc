@@ -70,6 +70,17 @@ class ParityTest : public testing::TestWithParam<std::string> {
         reference_(folder_ + "/reference.safetensors"),
         model_(LoadFolder(folder_ + "/fp32")) {}
 
+  // Exactly the tokens that the reference's indexer selects.
+  void ExpectSelected(int s, const std::vector<at::Tensor>& selected) const {
+    for (size_t layer = 0; layer < selected.size(); ++layer) {
+      const std::string name =
+          Name(s, "indexer.layer" + std::to_string(layer) + ".selected");
+      EXPECT_TRUE(at::equal(selected[layer], reference_.Get(name))) << name;
+    }
+    EXPECT_EQ(!selected.empty(),
+              reference_.Has(Name(s, "indexer.layer0.selected")));
+  }
+
   static std::string Name(int s, const std::string& what) {
     return "s" + std::to_string(s) + "." + what;
   }
@@ -100,6 +111,7 @@ TEST_P(ParityTest, ForwardEqualsTransformers) {
           << name;
     }
     EXPECT_EQ(moe, result.routes.size());
+    ExpectSelected(s, result.selected);
   }
 }
 
@@ -198,6 +210,12 @@ TEST_P(ParityTest, GradientsEqualTransformers) {
   size_t compared = 0;
   for (const NamedTensor& view : model_->HfTensors()) {
     if (!norms.contains(view.name)) continue;
+    if (view.name.find(".indexer.") != std::string::npos) {
+      // Selecting has no gradient; it is not among the parameters.
+      EXPECT_EQ(norms[view.name], 0) << view.name;
+      ++compared;
+      continue;
+    }
     const at::Tensor grad =
         gradients.at(view.tensor.storage().data())
             .as_strided(view.tensor.sizes(), view.tensor.strides(),

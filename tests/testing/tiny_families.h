@@ -15,7 +15,8 @@ namespace cohort {
 // runs.
 inline auto TinyFamilies() {
   return testing::Values("deepseek_v2", "deepseek_v2_lite", "deepseek_v3",
-                         "llama", "qwen2", "qwen3", "qwen3_yarn");
+                         "deepseek_v32", "llama", "qwen2", "qwen3",
+                         "qwen3_yarn");
 }
 
 inline nlohmann::json TinyGroupedJson() {
@@ -43,6 +44,12 @@ inline std::string TinyFamilyJson(const std::string& name) {
   if (name == "deepseek_v2_lite") {
     config["topk_method"] = "greedy";
     config["q_lora_rank"] = nullptr;
+  }
+  if (name == "deepseek_v32") {
+    config.update(json::parse(R"({
+      "architectures": ["DeepseekV32ForCausalLM"],
+      "model_type": "deepseek_v32", "index_n_heads": 5, "index_head_dim": 11,
+      "index_topk": 12})"));
   }
   if (name == "llama") {
     config.update(json::parse(R"({
