@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "re2/re2.h"
+#include "rewards/answer_spans.h"
+#include "rewards/grader.h"
 
 namespace cohort {
 namespace {
@@ -14,12 +17,6 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 bool IsLetter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-// Whether `before`, which ends where a brace opens, ends in \boxed or \fbox.
-bool EndsInBoxCommand(std::string_view before) {
-  while (before.ends_with(' ')) before.remove_suffix(1);
-  return before.ends_with("\\boxed") || before.ends_with("\\fbox");
 }
 
 std::string_view Between(std::string_view text, size_t begin, size_t end) {
@@ -76,29 +73,24 @@ std::string_view AfterThinking(std::string_view text) {
   return close == kNone ? text : text.substr(close + kClose.size());
 }
 
-std::optional<std::string_view> LastBoxed(std::string_view text) {
-  struct Open {
-    size_t content;
-    bool boxed;
-  };
-  std::vector<Open> open;
-  std::optional<std::string_view> last;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 1 < text.size() &&
-        (text[i + 1] == '{' || text[i + 1] == '}' || text[i + 1] == '\\')) {
-      ++i;
-    } else if (text[i] == '{') {
-      open.push_back({i + 1, EndsInBoxCommand(text.substr(0, i))});
-    } else if (text[i] == '}' && !open.empty()) {
-      const Open closed = open.back();
-      open.pop_back();
-      const char* const begin = text.data() + closed.content;
-      if (closed.boxed && (!last.has_value() || begin > last->data())) {
-        last = Between(text, closed.content, i);
-      }
+std::string_view BeforeEndToken(std::string_view text) {
+  size_t end = text.size();
+  for (const std::string_view token :
+       {"<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>",
+        "<\uFF5Cend\u2581of\u2581sentence\uFF5C>", "<|end|>"}) {
+    const size_t at = text.find(token);
+    if (at != kNone && !Trimmed(text.substr(0, at)).empty()) {
+      end = std::min(end, at);
     }
   }
-  return last;
+  return text.substr(0, end);
+}
+
+std::optional<std::string_view> LastBoxed(std::string_view text) {
+  bool open = false;
+  const std::vector<Box> boxes = LastBoxes(text, 1, &open);
+  if (boxes.empty()) return std::nullopt;
+  return boxes.back().content;
 }
 
 std::optional<std::string_view> LastAnswerTag(std::string_view text) {
@@ -146,6 +138,155 @@ std::optional<std::string_view> LastNumber(std::string_view text) {
     ++begin;
   }
   return WithSigns(text, begin, last_digit + 1);
+}
+
+namespace {
+
+// "[ 90 ]": the content of the last square brackets without any inside.
+std::optional<std::string_view> LastBrackets(std::string_view text) {
+  for (size_t close = text.rfind(']'); close != kNone && close > 0;
+       close = text.rfind(']', close - 1)) {
+    const size_t open = text.find_last_of("[]", close - 1);
+    if (open == kNone) return std::nullopt;
+    if (text[open] == '[') return Between(text, open + 1, close);
+  }
+  return std::nullopt;
+}
+
+// A phrase up to where its sentence or line ends.
+std::string_view FirstSentence(std::string_view phrase) {
+  for (size_t i = 0; i < phrase.size(); ++i) {
+    if (phrase[i] == '\n') return phrase.substr(0, i);
+    const bool stop = phrase[i] == '.' || phrase[i] == '!' || phrase[i] == '?';
+    if (stop && (i + 1 == phrase.size() || phrase[i + 1] == ' ' ||
+                 phrase[i + 1] == '\n' || phrase[i + 1] == '*')) {
+      // "!!!" is no end, nor is the stop of "p.m.".
+      if (phrase[i] == '.' && i > 1 && phrase[i - 2] == '.') continue;
+      return phrase.substr(0, i);
+    }
+  }
+  return phrase;
+}
+
+std::string WithoutMarks(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text.substr(i).starts_with("**") || text.substr(i).starts_with("__")) {
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+// The answer in what stands behind "the answer is".
+ExtractedAnswer FromPhrase(std::string_view phrase) {
+  ExtractedAnswer found;
+  found.by = FoundBy::kAnchor;
+  const std::vector<Formula> formulas = Formulas(phrase, 64);
+  const std::string_view sentence = FirstSentence(phrase);
+  if (!formulas.empty() &&
+      (formulas[0].begin < sentence.size() || sentence.empty())) {
+    const size_t count = JoinedRun(phrase, formulas, 0);
+    found.candidates.push_back(JoinedFormulas(phrase, formulas, 0, count));
+    return found;
+  }
+  const std::string plain = WithoutMarks(sentence);
+  found.candidates.push_back(std::string(Trimmed(plain)));
+  // "42, since 6*7 = 42"; "42 (in total)"
+  static const RE2 reason(
+      R"((?i)^(.*?)(?:\s*,\s*(?:since|because|as|which|so|where|for|but)\b|\s+(?:since|because|which|as)\b|\s+\().*)",
+      RE2::Latin1);
+  std::string head;
+  if (RE2::PartialMatch(plain, reason, &head) && !Trimmed(head).empty()) {
+    found.candidates.push_back(std::string(Trimmed(head)));
+  }
+  return found;
+}
+
+ExtractedAnswer Single(FoundBy by, std::string_view content) {
+  ExtractedAnswer found;
+  found.by = by;
+  found.candidates.push_back(std::string(Trimmed(content)));
+  return found;
+}
+
+// The answer in an unmarked text: the last formula or the last number,
+// whichever stands last.
+ExtractedAnswer Unmarked(std::string_view text, const MathPolicy& policy) {
+  if (policy.last_formula) {
+    const std::vector<Formula> formulas = Formulas(text, 64);
+    const auto number = policy.latex_only ? std::nullopt : LastNumber(text);
+    const bool number_behind =
+        policy.last_number && !formulas.empty() && number.has_value() &&
+        number->data() >= text.data() + formulas.back().end;
+    if (!formulas.empty() && !number_behind) {
+      size_t first = formulas.size() - 1;
+      while (first > 0 && JoinedRun(text, formulas, first - 1) > 1) --first;
+      return Single(FoundBy::kFormula, JoinedFormulas(text, formulas, first,
+                                                      formulas.size() - first));
+    }
+  }
+  if (policy.last_number && !policy.latex_only) {
+    if (const auto number = LastNumber(text)) {
+      return Single(FoundBy::kNumber, *number);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+ExtractedAnswer ExtractAnswer(std::string_view completion,
+                              const MathPolicy& policy) {
+  const bool thought = completion.find("</think>") != kNone;
+  if (!thought &&
+      (policy.require_think || completion.find("<think>") != kNone)) {
+    return {};
+  }
+  const std::string_view text = BeforeEndToken(AfterThinking(completion));
+  bool open = false;
+  size_t end = 0;
+  const std::vector<std::string_view> boxes =
+      JoinedBoxes(text, policy.join_boxes, &open, &end);
+  if (!boxes.empty()) {
+    if (policy.strict_tail && end < text.size() &&
+        (IsLetter(text[end]) || IsDigit(text[end]))) {
+      return {};
+    }
+    std::string joined;
+    for (const std::string_view box : boxes) {
+      absl::StrAppend(&joined, joined.empty() ? "" : ", ",
+                      std::string(Trimmed(box)));
+    }
+    return Single(FoundBy::kBox, joined);
+  }
+  // A box that the length limit cut off: the answer is not all there.
+  if (policy.require_box || open) return {};
+  if (const auto tag = LastAnswerTag(text)) {
+    return Single(FoundBy::kTag, *tag);
+  }
+  if (const auto hashes = LastHashes(text)) {
+    return Single(FoundBy::kHashes, *hashes);
+  }
+  if (policy.bracket_answers) {
+    if (const auto brackets = LastBrackets(text)) {
+      return Single(FoundBy::kBrackets, *brackets);
+    }
+  }
+  if (const auto phrase = LastAnchored(text)) return FromPhrase(*phrase);
+  if (const auto phrase = LastForeignAnchored(text)) {
+    ExtractedAnswer found = FromPhrase(*phrase);
+    static const RE2 number(R"(([-+]?\d[\d,.]*))", RE2::Latin1);
+    std::string first;
+    if (RE2::PartialMatch(std::string(FirstSentence(*phrase)), number,
+                          &first)) {
+      found.candidates.push_back(first);
+    }
+    return found;
+  }
+  return Unmarked(text, policy);
 }
 
 }  // namespace cohort

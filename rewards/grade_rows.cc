@@ -10,7 +10,6 @@
 #include "nlohmann/json.hpp"
 #include "proto/rows.h"
 #include "proto/status.h"
-#include "rewards/math_grader.h"
 
 namespace cohort {
 namespace {
@@ -102,28 +101,70 @@ absl::Status TakePrediction(const Json& row, std::string* text) {
   return TakeText(row, "prediction", text);
 }
 
+bool HasText(const Json& list, std::string_view text) {
+  for (const Json& item : list) {
+    if (item.is_string() && item.get<std::string>() == text) return true;
+  }
+  return false;
+}
+
+// One option of a grading table.
+absl::Status TakeOption(const std::string& key, const Json& value,
+                        MathPolicy* policy) {
+  if (key == "match_types" && value.is_array()) {
+    const bool latex = HasText(value, "latex");
+    const bool expr = HasText(value, "expr");
+    policy->latex_only = latex && !expr;
+    policy->decimal_comma = policy->decimal_comma || (expr && !latex);
+    policy->choices_only =
+        HasText(value, "string") || HasText(value, "NativeLetters");
+  } else if (key == "choices" && value.is_array()) {
+    for (const Json& choice : value) {
+      if (!choice.is_string()) return WrongType("choices", "a list of texts");
+      policy->choices += choice.get<std::string>().substr(0, 1);
+    }
+  } else if (key == "float_rounding" && value.is_number_unsigned() &&
+             value.get<uint64_t>() <= 100) {
+    policy->rounding_digits = value.get<int>();
+  } else if (key == "allow_set_relation_comp" && value.is_boolean()) {
+    policy->relations_are_sets = value.get<bool>();
+  } else if (key == "strict" && value.is_boolean()) {
+    policy->strict_names = value.get<bool>();
+  } else if (key != "language") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'opts': no option '", key,
+                     "' with such a value; known: allow_set_relation_comp, "
+                     "choices, float_rounding, language, match_types, strict"));
+  }
+  return absl::OkStatus();
+}
+
 // A row of a grading table: a gold answer and a prediction.
 absl::Status TakeGold(const Json& row, GradeRow* out) {
   std::string form;
   std::string policy = "core";
-  std::string gold;
   COHORT_RETURN_IF_ERROR(TakeText(row, "form", &form));
   COHORT_RETURN_IF_ERROR(TakeText(row, "policy", &policy));
-  COHORT_RETURN_IF_ERROR(TakeText(row, "gold", &gold));
+  COHORT_RETURN_IF_ERROR(TakeText(row, "gold", out->prompt.mutable_answer()));
   COHORT_RETURN_IF_ERROR(TakePrediction(row, &out->completion));
-  if (policy != "core") {
-    return absl::InvalidArgumentError(absl::StrCat("no policy '", policy, "'"));
+  COHORT_ASSIGN_OR_RETURN(out->policy, PolicyByName(policy));
+  if (const auto opts = row.find("opts"); opts != row.end()) {
+    if (!opts->is_object()) return WrongType("opts", "an object");
+    for (const auto& [key, value] : opts->items()) {
+      COHORT_RETURN_IF_ERROR(TakeOption(key, value, &out->policy));
+    }
   }
-  if (row.contains("opts")) {
-    return absl::InvalidArgumentError("'opts' are not known");
-  }
-  if (form != "answer_pair" && form != "gold_text" && form != "completion") {
+  if (form == "answer_pair") {
+    out->form = AnswerForm::kBare;
+  } else if (form == "gold_text") {
+    out->form = AnswerForm::kText;
+  } else if (form == "completion") {
+    out->form = AnswerForm::kCompletion;
+  } else {
     return absl::InvalidArgumentError(absl::StrCat("no form '", form, "'"));
   }
   if (out->prompt.verifier().empty()) out->prompt.set_verifier("math");
-  out->answer_pair = form == "answer_pair";
-  const auto marked = form == "gold_text" ? MarkedAnswer(gold) : std::nullopt;
-  out->prompt.set_answer(marked.has_value() ? std::string(*marked) : gold);
+  out->pair = out->prompt.verifier() == "math";
   return absl::OkStatus();
 }
 

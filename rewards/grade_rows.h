@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "proto/types.pb.h"
+#include "rewards/math_grader.h"
 
 namespace cohort {
 
@@ -15,12 +16,16 @@ struct GradeRow {
   Prompt prompt;
   std::string completion;
   bool finished = true;
-  bool answer_pair = false;  // `completion` is a bare answer, not a text.
+  // A row {"gold", "prediction"} for math; else a completion for a verifier.
+  bool pair = false;
+  AnswerForm form = AnswerForm::kCompletion;
+  MathPolicy policy;
 };
 
 // Reads {"id", "verifier", "completion", ...what the verifier needs}, or
-// {"gold", "prediction", "form"} for math. An object that lacks something is a
-// row with a flaw.
+// {"gold", "prediction", "form", "policy", "opts"} for math, where the
+// prediction may be "prediction_parts" ([[piece, times], ...]) or
+// "prediction_b64". An object that lacks something is a row with a flaw.
 //   kInvalidArgument  `line` is not JSON
 absl::StatusOr<GradeRow> ParseGradeRow(std::string_view line,
                                        const std::string& default_id);

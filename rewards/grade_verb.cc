@@ -25,13 +25,22 @@ struct GradeFlags {
   int workers = 2;
 };
 
+absl::StatusOr<Grade> GradePair(const GradeRow& row) {
+  const AnswerForm gold_form =
+      row.form == AnswerForm::kText ? AnswerForm::kText : AnswerForm::kBare;
+  const double begin_ms = ThreadCpuMs();
+  COHORT_ASSIGN_OR_RETURN(const ReadAnswer gold,
+                          ReadGold(row.prompt.answer(), gold_form, row.policy));
+  Grade grade = GradePrediction(gold, row.completion, row.form, row.policy);
+  grade.set_cpu_ms(ThreadCpuMs() - begin_ms);
+  return grade;
+}
+
 absl::StatusOr<Grade> GradeSound(const GraderMap& graders,
                                  const GradeRow& row) {
+  if (row.pair) return GradePair(row);
   COHORT_ASSIGN_OR_RETURN(const Grader* const grader,
                           GraderFor(graders, row.prompt));
-  if (row.answer_pair && row.prompt.verifier() == "math") {
-    return GradeAnswerPair(row.prompt.answer(), row.completion);
-  }
   return GradeCompletion(*grader, row.prompt,
                          {.text = row.completion, .finished = row.finished},
                          absl::InfiniteFuture());

@@ -15,13 +15,6 @@
 namespace cohort {
 namespace {
 
-double ThreadCpuMs() {
-  timespec now = {};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e3 +
-         static_cast<double>(now.tv_nsec) / 1e6;
-}
-
 absl::Status About(const Prompt& prompt, const absl::Status& status) {
   if (status.ok()) return status;
   return absl::Status(status.code(),
@@ -30,6 +23,13 @@ absl::Status About(const Prompt& prompt, const absl::Status& status) {
 }
 
 }  // namespace
+
+double ThreadCpuMs() {
+  timespec now = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 +
+         static_cast<double>(now.tv_nsec) / 1e6;
+}
 
 GraderMap MakeGraders() {
   GraderMap graders;

@@ -15,6 +15,9 @@ using GraderMap = std::map<std::string, std::unique_ptr<const Grader>>;
 // Every verifier by the name that prompts use. A new one is added here.
 GraderMap MakeGraders();
 
+// CPU time that this thread has used, in milliseconds.
+double ThreadCpuMs();
+
 // "chain, countdown, ...".
 std::string KnownVerifiers(const GraderMap& graders);
 

@@ -1,15 +1,52 @@
-// Whole numbers, decimals and simple fractions, compared exactly.
+// Final answers in mathematics, compared by what they mean.
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "rewards/grader.h"
+#include "rewards/math_parser.h"
+#include "rewards/math_policy.h"
 
 namespace cohort {
 
-// The final answer is the last box; without one the last <answer>, the last
-// "####" line, the last number. What stands before "</think>" is not read.
+// How a gold answer or a prediction is written down.
+enum class AnswerForm : uint8_t {
+  kBare,        // The answer and nothing else.
+  kText,        // A text with its delimiters: $..$, \boxed{..}, or words.
+  kCompletion,  // What a policy wrote: thinking, text, a final answer.
+};
+
+// An answer as it was read, once for all that is compared with it.
+struct ReadAnswer {
+  std::string text;     // In LaTeX's ASCII.
+  std::string compact;  // Without spaces, for answers that are not understood.
+  std::string words;    // One spelling of it as words.
+  std::optional<ParsedMath> math;
+  std::string flaw;  // Why `math` is empty.
+  char letter = 0;   // The option, where it is nothing else.
+};
+
+// Reads a bare answer; never fails.
+ReadAnswer ReadBareAnswer(std::string_view text, const MathPolicy& policy);
+
+// Reads a gold answer.
+//   kInvalidArgument  it is empty, has no value (5/0, nan) or is a formula that
+//                     is not understood: no completion could be judged by it
+absl::StatusOr<ReadAnswer> ReadGold(std::string_view gold, AnswerForm form,
+                                    const MathPolicy& policy);
+
+// Judges `prediction`, any bytes, against a gold that ReadGold gave under the
+// same policy. A pure function of its arguments: no clock, no state; its work
+// is bounded by the sizes of both and a budget of operations. Verdicts:
+// correct, wrong, format_error (no answer found), undecided (neither shown
+// equal nor different).
+Grade GradePrediction(const ReadAnswer& gold, std::string_view prediction,
+                      AnswerForm form, const MathPolicy& policy);
+
+// The verifier "math": completions against Prompt.answer under the policy
+// "core".
 class MathGrader : public Grader {
  public:
   absl::Status CheckPrompt(const Prompt& prompt) const override;
@@ -17,13 +54,5 @@ class MathGrader : public Grader {
                                  const Completion& completion,
                                  absl::Time deadline) const override;
 };
-
-// Judges a bare answer against a bare gold answer.
-//   kInvalidArgument  `gold` is none of the numbers that this grader knows
-absl::StatusOr<Grade> GradeAnswerPair(std::string_view gold,
-                                      std::string_view prediction);
-
-// The answer that `text` marks: by a box, <answer> or "####". Empty if none.
-std::optional<std::string_view> MarkedAnswer(std::string_view text);
 
 }  // namespace cohort

@@ -29,13 +29,21 @@ TEST(MathGraderTest, AgreesWithTheTable) {
   }
 }
 
-TEST(MathGraderTest, AGoldAnswerBeyondNumbersIsRefusedNotCountedWrong) {
-  EXPECT_THAT(MathGrader().CheckPrompt(Gold("x^2+1")),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("x^2+1")));
-  EXPECT_THAT(MathGrader().CheckPrompt(Gold("")),
-              StatusIs(absl::StatusCode::kInvalidArgument, "no answer"));
-  EXPECT_THAT(GradeAnswerPair("\\sqrt{2}", "1.41"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("sqrt")));
+TEST(MathGraderTest, AGoldAnswerThatNothingCanEqualIsRefused) {
+  for (const char* gold : {"x^2+", "\\frac{1}{", "5/0", "\\frac{1}{1-1}", "nan",
+                           "\\text{nan}", "((1)", "?", "\\log 0", "0^0"}) {
+    EXPECT_THAT(MathGrader().CheckPrompt(Gold(gold)),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(gold)))
+        << gold;
+  }
+  for (const char* gold : {"", " \n"}) {
+    EXPECT_THAT(MathGrader().CheckPrompt(Gold(gold)),
+                StatusIs(absl::StatusCode::kInvalidArgument, "no answer"));
+  }
+  for (const char* gold : {"x^2+1", "\\text{Evelyn}", "east", "(1,2)", "B",
+                           "\\infty", "\\{1,2\\}", "[0,1)", "4:30"}) {
+    COHORT_EXPECT_OK(MathGrader().CheckPrompt(Gold(gold))) << gold;
+  }
 }
 
 // Protobuf refuses texts that are not UTF-8, so a grade must never hold one.

@@ -97,8 +97,31 @@ struct BadRow {
   std::string reason;
 };
 
-TEST_F(VerbsTest, ABadRowGetsItsOwnVerdictAndReason) {
-  const std::vector<BadRow> bad = {
+class BadRowsTest : public VerbsTest {
+ protected:
+  void ExpectReasons(const std::vector<BadRow>& bad) {
+    std::string rows;
+    for (const BadRow& row : bad) {
+      std::string line = row.row;
+      std::replace(line.begin(), line.end(), '\n', ' ');
+      absl::StrAppend(&rows, line, "\n");
+    }
+    const std::string input = dir_.Write("in.jsonl", rows);
+    const Result result =
+        Shell(absl::StrCat("$BIN grade --input ", input, " --output -"));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const auto grades = Lines(result.out);
+    ASSERT_EQ(grades.size(), bad.size());
+    for (size_t i = 0; i < bad.size(); ++i) {
+      EXPECT_EQ(grades[i]["verdict"], "grader_error");
+      EXPECT_THAT(grades[i]["reason"].get<std::string>(),
+                  HasSubstr(bad[i].reason));
+    }
+  }
+};
+
+TEST_F(BadRowsTest, ABadRowGetsItsOwnVerdictAndReason) {
+  ExpectReasons({
       {R"([1])", "not an object"},
       {R"({"id": "a"})", "no completion"},
       {R"({"id": "a", "completion": "x"})", "prompt a: no verifier ''"},
@@ -115,40 +138,37 @@ TEST_F(VerbsTest, ABadRowGetsItsOwnVerdictAndReason) {
       {R"({"completion": "x", "verifier": "countdown", "numbers": [2],
          "target": 18446744073709551615})",
        "'target' is not"},
-      {R"({"completion": "x", "verifier": "math", "answer": "x+1"})",
-       "'x+1' is no whole number"},
+      {R"({"completion": "x", "verifier": "math", "answer": "x+"})",
+       "'x+' is not understood"},
       {R"({"completion": "x", "verifier": "format"})", "no format ''"},
       {R"({"completion": "x", "verifier": "format", "finished": 1})",
        "'finished' is not true or false"},
+  });
+}
+
+TEST_F(BadRowsTest, ABadRowOfAGradingTableGetsItsOwnReason) {
+  ExpectReasons({
       {R"({"gold": "1", "prediction": "1", "form": "sonnet"})",
        "no form 'sonnet'"},
       {R"({"gold": "1", "form": "completion"})", "no prediction"},
       {R"({"gold": "1", "prediction": "1", "form": "completion",
          "policy": "mine"})",
        "no policy 'mine'"},
+      {R"({"gold": "1", "prediction": "1", "form": "completion",
+         "opts": {"colour": 1}})",
+       "no option 'colour'"},
+      {R"({"gold": "1", "prediction": "1", "form": "completion",
+         "opts": {"float_rounding": "two"}})",
+       "no option 'float_rounding' with such a value"},
+      {R"({"gold": "", "prediction": "1", "form": "completion"})", "no answer"},
+      {R"({"gold": "5/0", "prediction": "1", "form": "completion"})",
+       "'5/0' has no value"},
       {R"({"gold": "1", "prediction_parts": [["x", 99999999999]],
          "form": "completion"})",
        "longer than"},
       {R"({"gold": "1", "prediction_b64": "?", "form": "completion"})",
        "'prediction_b64' is not base 64"},
-  };
-  std::string rows;
-  for (const BadRow& row : bad) {
-    std::string line = row.row;
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    absl::StrAppend(&rows, line, "\n");
-  }
-  const std::string input = dir_.Write("in.jsonl", rows);
-  const Result result =
-      Shell(absl::StrCat("$BIN grade --input ", input, " --output -"));
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  const auto grades = Lines(result.out);
-  ASSERT_EQ(grades.size(), bad.size());
-  for (size_t i = 0; i < bad.size(); ++i) {
-    EXPECT_EQ(grades[i]["verdict"], "grader_error");
-    EXPECT_THAT(grades[i]["reason"].get<std::string>(),
-                HasSubstr(bad[i].reason));
-  }
+  });
 }
 
 TEST_F(VerbsTest, RowsOfGradingTablesAreTaken) {
