@@ -20,8 +20,8 @@ void CpuDecoder::PlaceIndex(const DecodeBatch& batch, const Layer& layer,
   const int64_t width = config_.index_head_dim;
   Angles angles = AnglesOf(batch, s->begin + row);
   angles.interleave = false;
-  float* const place = cache + PlaceOf(batch, s->begin + row) +
-                       config_.CacheWidth() - width;
+  float* const place =
+      cache + PlaceOf(batch, s->begin + row) + config_.CacheWidth() - width;
   LayerNorm({.n = 1,
              .d = width,
              .x = s->index_key + row * width,
@@ -52,24 +52,23 @@ void CpuDecoder::SelectTokens(const DecodeBatch& batch, const Layer& layer,
   layer.index_gates.Multiply(s->rows, s->x, d, s->index_gates, heads);
   for (int64_t n = 0; n < s->rows; ++n) PlaceIndex(batch, layer, n, cache, s);
   s->selected_row = std::min<int64_t>(
-      config_.index_topk, *std::max_element(s->context.begin(),
-                                            s->context.end()));
+      config_.index_topk,
+      *std::max_element(s->context.begin(), s->context.end()));
   s->selected.resize(static_cast<size_t>(s->rows * s->selected_row));
-  SelectPaged({.sizes = {.heads = heads,
-                         .width = width,
-                         .topk = config_.index_topk},
-               .batch = s->rows,
-               .q = s->index_q,
-               .gates = s->index_gates,
-               .cache = cache,
-               .row = config_.CacheWidth(),
-               .key_at = config_.CacheWidth() - width,
-               .block_tokens = batch.block_tokens,
-               .tables = batch.tables + s->begin * batch.table_row,
-               .table_row = batch.table_row,
-               .context = s->context.data(),
-               .threads = 1},
-              s->selected.data(), s->selected_row);
+  SelectPaged(
+      {.sizes = {.heads = heads, .width = width, .topk = config_.index_topk},
+       .batch = s->rows,
+       .q = s->index_q,
+       .gates = s->index_gates,
+       .cache = cache,
+       .row = config_.CacheWidth(),
+       .key_at = config_.CacheWidth() - width,
+       .block_tokens = batch.block_tokens,
+       .tables = batch.tables + s->begin * batch.table_row,
+       .table_row = batch.table_row,
+       .context = s->context.data(),
+       .threads = 1},
+      s->selected.data(), s->selected_row);
 }
 
 }  // namespace cohort

@@ -58,8 +58,8 @@ at::Tensor BestTokens(const at::Tensor& scores, int64_t topk) {
   const at::Tensor best = order.narrow(1, 0, count);
   const at::Tensor hidden =
       values.narrow(1, 0, count) == -std::numeric_limits<double>::infinity();
-  const at::Tensor ascending = std::get<0>(
-      best.masked_fill(hidden, scores.size(1)).sort(/*dim=*/-1));
+  const at::Tensor ascending =
+      std::get<0>(best.masked_fill(hidden, scores.size(1)).sort(/*dim=*/-1));
   return ascending.masked_fill(ascending == scores.size(1), -1).to(at::kInt);
 }
 
@@ -89,8 +89,7 @@ at::Tensor SelectTokensAten(const ModelConfig& config, const IndexerRows& rows,
             .masked_fill(earlier.logical_not(),
                          -std::numeric_limits<double>::infinity());
     const at::Tensor best = BestTokens(scores, config.index_topk);
-    parts.push_back(
-        at::constant_pad_nd(best, {0, columns - best.size(1)}, -1));
+    parts.push_back(at::constant_pad_nd(best, {0, columns - best.size(1)}, -1));
   }
   return at::cat(parts);
 }
@@ -102,13 +101,13 @@ IndexerRows MakeIndexerRows(const ModelConfig& c, const IndexerWeights& w,
                             const RowFacts& rows) {
   const at::NoGradGuard no_grad;
   const at::ScalarType wide = at::promote_types(x.scalar_type(), at::kFloat);
-  const at::Tensor q = Linear(low, w.queries)
-                           .view({-1, c.index_n_heads, c.index_head_dim});
+  const at::Tensor q =
+      Linear(low, w.queries).view({-1, c.index_n_heads, c.index_head_dim});
   const at::Tensor key = NormKeys(Linear(x, w.key), w).unsqueeze(1);
-  return {.q = RotateFront(c, q, rows),
-          .key = RotateFront(c, key, rows).squeeze(1),
-          .gates = Linear(x.to(wide), w.head_gates.to(wide))
-                       .mul(IndexerScale(c))};
+  return {
+      .q = RotateFront(c, q, rows),
+      .key = RotateFront(c, key, rows).squeeze(1),
+      .gates = Linear(x.to(wide), w.head_gates.to(wide)).mul(IndexerScale(c))};
 }
 
 double IndexerScale(const ModelConfig& config) {
@@ -148,8 +147,7 @@ at::Tensor SelectCachedTokens(const ModelConfig& config,
   const int64_t batch = rows.q.size(0);
   const int64_t width = config.index_head_dim;
   const at::Tensor keys =
-      where.cache
-          .index_select(0, where.block_tables.reshape(-1).to(at::kLong))
+      where.cache.index_select(0, where.block_tables.reshape(-1).to(at::kLong))
           .narrow(2, where.cache.size(2) - width, width)
           .reshape({batch, -1, width});  // [B, T, W]
   const at::Tensor hidden =

@@ -1,10 +1,10 @@
-// Which earlier tokens a token attends to (DeepSeek-V3.2's lightning indexer) on
-// the CPU, float32:
+// Which earlier tokens a token attends to (DeepSeek-V3.2's lightning indexer)
+// on the CPU, float32:
 //
 //   score(t, s) = sum over heads of gate[t, h] * max(q[t, h] . key[s], 0)
 //
-// One chain of sums for packed rows and for the paged cache, so that both choose
-// the same from the same numbers.
+// One chain of sums for packed rows and for the paged cache, so that both
+// choose the same from the same numbers.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ struct PackedIndexerParams {
   int threads;
 };
 
-// selected: [N, selected_row] places in the row's sequence of the topk best, all
-// where there are no more, ascending, then -1. Ties go to the earlier token.
-// Requires selected_row >= min(topk, tokens of the longest sequence).
+// selected: [N, selected_row] places in the row's sequence of the topk best,
+// all where there are no more, ascending, then -1. Ties go to the earlier
+// token. Requires selected_row >= min(topk, tokens of the longest sequence).
 void SelectPacked(const PackedIndexerParams& params, int32_t* selected,
                   int64_t selected_row);
 
@@ -55,9 +55,9 @@ struct PagedIndexerParams {
 void SelectPaged(const PagedIndexerParams& params, int32_t* selected,
                  int64_t selected_row);
 
-// y = weight (x - mean) / sqrt(variance + eps) + bias, row by row: the indexer's
-// norm of its keys. x: [n, d], row i at x + i * x_row; y: [n, d], row i at
-// y + i * y_row.
+// y = weight (x - mean) / sqrt(variance + eps) + bias, row by row: the
+// indexer's norm of its keys. x: [n, d], row i at x + i * x_row; y: [n, d], row
+// i at y + i * y_row.
 struct LayerNormParams {
   int64_t n;
   int64_t d;

@@ -132,22 +132,21 @@ void SelectPacked(const PackedIndexerParams& p, int32_t* selected,
   for (int64_t s = 0; s < p.sequences; ++s) {
     longest = std::max(longest, p.offsets[s + 1] - p.offsets[s]);
   }
-  ForRanges(
-      p.offsets[p.sequences], CostOfRow(p.sizes, longest / 2), p.threads,
-      [&](int64_t begin, int64_t end) {
-        Scratch scratch(longest);
-        const int64_t* next = p.offsets;
-        for (int64_t n = begin; n < end; ++n) {
-          while (next[1] <= n) ++next;
-          for (int64_t t = next[0]; t <= n; ++t) {
-            scratch.keys[static_cast<size_t>(t - next[0])] =
-                p.keys + t * p.sizes.width;
-          }
-          SelectRow(p.sizes, p.q + n * queries, p.gates + n * p.sizes.heads,
-                    n - next[0] + 1, &scratch, selected + n * selected_row,
-                    selected_row);
-        }
-      });
+  ForRanges(p.offsets[p.sequences], CostOfRow(p.sizes, longest / 2), p.threads,
+            [&](int64_t begin, int64_t end) {
+              Scratch scratch(longest);
+              const int64_t* next = p.offsets;
+              for (int64_t n = begin; n < end; ++n) {
+                while (next[1] <= n) ++next;
+                for (int64_t t = next[0]; t <= n; ++t) {
+                  scratch.keys[static_cast<size_t>(t - next[0])] =
+                      p.keys + t * p.sizes.width;
+                }
+                SelectRow(p.sizes, p.q + n * queries,
+                          p.gates + n * p.sizes.heads, n - next[0] + 1,
+                          &scratch, selected + n * selected_row, selected_row);
+              }
+            });
 }
 
 void SelectPaged(const PagedIndexerParams& p, int32_t* selected,
@@ -155,23 +154,23 @@ void SelectPaged(const PagedIndexerParams& p, int32_t* selected,
   if (p.batch == 0) return;
   const int64_t queries = p.sizes.heads * p.sizes.width;
   const int64_t longest = *std::max_element(p.context, p.context + p.batch);
-  ForRanges(
-      p.batch, CostOfRow(p.sizes, longest), p.threads,
-      [&](int64_t begin, int64_t end) {
-        Scratch scratch(longest);
-        for (int64_t b = begin; b < end; ++b) {
-          const int32_t* const table = p.tables + b * p.table_row;
-          for (int64_t t = 0; t < p.context[b]; ++t) {
-            const int64_t place =
-                table[t / p.block_tokens] * p.block_tokens + t % p.block_tokens;
-            scratch.keys[static_cast<size_t>(t)] =
-                p.cache + place * p.row + p.key_at;
-          }
-          SelectRow(p.sizes, p.q + b * queries, p.gates + b * p.sizes.heads,
-                    p.context[b], &scratch, selected + b * selected_row,
-                    selected_row);
-        }
-      });
+  ForRanges(p.batch, CostOfRow(p.sizes, longest), p.threads,
+            [&](int64_t begin, int64_t end) {
+              Scratch scratch(longest);
+              for (int64_t b = begin; b < end; ++b) {
+                const int32_t* const table = p.tables + b * p.table_row;
+                for (int64_t t = 0; t < p.context[b]; ++t) {
+                  const int64_t place =
+                      table[t / p.block_tokens] * p.block_tokens +
+                      t % p.block_tokens;
+                  scratch.keys[static_cast<size_t>(t)] =
+                      p.cache + place * p.row + p.key_at;
+                }
+                SelectRow(p.sizes, p.q + b * queries,
+                          p.gates + b * p.sizes.heads, p.context[b], &scratch,
+                          selected + b * selected_row, selected_row);
+              }
+            });
 }
 
 void LayerNorm(const LayerNormParams& p, float* y, int64_t y_row) {
@@ -188,8 +187,8 @@ void LayerNorm(const LayerNormParams& p, float* y, int64_t y_row) {
     const double inverse = 1 / std::sqrt(variance + p.eps);
     for (int64_t i = 0; i < p.d; ++i) {
       const double unit = (double{x[i]} - mean) * inverse;
-      y[n * y_row + i] = static_cast<float>(unit * double{p.weight[i]} +
-                                            double{p.bias[i]});
+      y[n * y_row + i] =
+          static_cast<float>(unit * double{p.weight[i]} + double{p.bias[i]});
     }
   }
 }
