@@ -1,6 +1,7 @@
-#include <ATen/Parallel.h>
 #include <torch/types.h>
 
+#include <algorithm>
+#include <cmath>
 #include <ctime>
 #include <map>
 #include <memory>
@@ -12,8 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "model/checkpoint.h"
-#include "model/device.h"
+#include "model/generation_config.h"
 #include "model/tokenizer.h"
 #include "model/transformer.h"
 #include "proto/flags.h"
@@ -22,13 +22,14 @@
 #include "proto/status.h"
 #include "rollout/generate_rows.h"
 #include "rollout/model_engine.h"
+#include "rollout/model_flags.h"
 #include "rollout/verbs.h"
 
 namespace cohort {
 namespace {
 
 struct GenerateFlags {
-  std::string model;
+  ModelFlags model;
   std::string input;
   std::string output;
   int n = 1;
@@ -40,44 +41,54 @@ struct GenerateFlags {
   uint64_t seed = 0;
   bool ignore_eos = false;
   std::string tokenizer;
-  std::string dtype;
-  bool allow_nonfinite = false;
-  std::string device = "auto";
-  int threads = 0;
   int max_sequences = 256;
 };
 
 struct Loaded {
   std::unique_ptr<Transformer> model;
   std::unique_ptr<Tokenizer> tokenizer;  // Null where the folder has none.
+  std::vector<int64_t> end_tokens;
 };
 
 absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
   Loaded loaded;
-  COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(flags.device));
-  COHORT_ASSIGN_OR_RETURN(const at::ScalarType dtype,
-                          ChooseDtype(flags.dtype, device));
-  COHORT_ASSIGN_OR_RETURN(const ModelConfig config,
-                          LoadModelConfig(flags.model));
-  COHORT_ASSIGN_OR_RETURN(loaded.model,
-                          Transformer::Create(config, dtype, device));
-  COHORT_RETURN_IF_ERROR(
-      LoadWeights(flags.model, loaded.model.get(),
-                  {.allow_nonfinite = flags.allow_nonfinite}));
-  loaded.model->SetTrainable(false);
-  loaded.model->WeightsChanged();
+  COHORT_ASSIGN_OR_RETURN(loaded.model, LoadModel(flags.model));
+  COHORT_ASSIGN_OR_RETURN(
+      loaded.end_tokens,
+      LoadEndTokens(flags.model.model, loaded.model->config()));
   if (flags.tokenizer == "bytes") {
     loaded.tokenizer = Tokenizer::Bytes();
     return loaded;
   }
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
-      Tokenizer::Load(flags.model);
+      Tokenizer::Load(flags.model.model);
   if (tokenizer.ok()) {
     loaded.tokenizer = *std::move(tokenizer);
   } else if (!absl::IsNotFound(tokenizer.status())) {
     return tokenizer.status();
   }
   return loaded;
+}
+
+// What is wrong with values that have parsed; empty if nothing is.
+std::string CheckFlags(const GenerateFlags& flags) {
+  if (flags.n < 1 || flags.max_tokens < 1 || flags.max_sequences < 1) {
+    return "flags --n, --max-tokens and --max-sequences must be positive";
+  }
+  if (!(flags.temperature >= 0) || !std::isfinite(flags.temperature)) {
+    return "flag --temperature must be 0 or positive";
+  }
+  if (!(flags.top_p > 0 && flags.top_p <= 1)) {
+    return "flag --top-p must be above 0 and at most 1";
+  }
+  if (flags.top_k < 0) return "flag --top-k must not be negative";
+  if (std::count(flags.stop.begin(), flags.stop.end(), "") > 0) {
+    return "flag --stop must not be empty";
+  }
+  if (!flags.tokenizer.empty() && flags.tokenizer != "bytes") {
+    return "flag --tokenizer must be bytes or absent";
+  }
+  return CheckModelFlags(flags.model);
 }
 
 // Fills in `row.ids`, or says what is wrong with the row.
@@ -102,7 +113,8 @@ std::string TokenizeRow(const Loaded& loaded, int max_tokens,
   return "";
 }
 
-Sampling SamplingOf(const GenerateFlags& flags, const ModelConfig& config) {
+Sampling SamplingOf(const GenerateFlags& flags,
+                    const std::vector<int64_t>& end_tokens) {
   Sampling sampling;
   sampling.set_group_size(flags.n);
   sampling.set_temperature(flags.temperature);
@@ -110,7 +122,7 @@ Sampling SamplingOf(const GenerateFlags& flags, const ModelConfig& config) {
   sampling.set_top_k(flags.top_k);
   sampling.set_max_completion_tokens(flags.max_tokens);
   sampling.mutable_stop()->Assign(flags.stop.begin(), flags.stop.end());
-  for (const int64_t token : config.eos_token_ids) {
+  for (const int64_t token : end_tokens) {
     sampling.add_end_tokens(static_cast<int32_t>(token));
   }
   sampling.set_ignore_end(flags.ignore_eos);
@@ -125,7 +137,7 @@ absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
                                        ModelEngine* engine) {
   Lease lease;
   lease.mutable_occurrence()->set_stage("generate");
-  *lease.mutable_sampling() = SamplingOf(flags, loaded.model->config());
+  *lease.mutable_sampling() = SamplingOf(flags, loaded.end_tokens);
   std::map<std::string, int64_t> seen;  // The same id is drawn anew.
   std::map<std::string, size_t> row_of;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -162,7 +174,6 @@ absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
 }
 
 absl::Status Generate(const GenerateFlags& flags) {
-  if (flags.threads > 0) at::set_num_threads(flags.threads);
   COHORT_ASSIGN_OR_RETURN(std::vector<GenerateRow> rows,
                           ParseRows(flags.input, &ParseGenerateRow));
   COHORT_ASSIGN_OR_RETURN(const Loaded loaded, Load(flags));
@@ -189,7 +200,7 @@ absl::Status Generate(const GenerateFlags& flags) {
 int GenerateVerb(const std::vector<std::string>& args) {
   GenerateFlags flags;
   FlagParser parser("generate", "Samples completions for the rows of a file.");
-  parser.Required("model", &flags.model, "DIR", "Hugging Face folder");
+  AddModelFlags(&parser, &flags.model);
   parser.Required("input", &flags.input, "FILE",
                   "JSONL of {id, prompt} or {id, ids}; - is standard input");
   parser.Required("output", &flags.output, "FILE",
@@ -204,23 +215,11 @@ int GenerateVerb(const std::vector<std::string>& args) {
   parser.Switch("ignore-eos", &flags.ignore_eos, "sample past the end token");
   parser.Flag("tokenizer", &flags.tokenizer, "NAME",
               "bytes: one token per byte; default: the folder's");
-  parser.Flag("dtype", &flags.dtype, "DTYPE",
-              "float32 or bfloat16; default: the device's");
-  parser.Switch("allow-nonfinite", &flags.allow_nonfinite,
-                "load weights that are NaN or infinite");
-  parser.Flag("device", &flags.device, "DEVICE", "auto, cpu or cuda");
-  parser.Flag("threads", &flags.threads, "N", "0: all cores");
   parser.Flag("max-sequences", &flags.max_sequences, "N",
               "completions under way at the same time");
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
-  if (flags.n < 1 || flags.max_tokens < 1 || flags.max_sequences < 1) {
-    return WrongCall("generate",
-                     "flags --n, --max-tokens and --max-sequences must be "
-                     "positive");
-  }
-  if (!flags.tokenizer.empty() && flags.tokenizer != "bytes") {
-    return WrongCall("generate", "flag --tokenizer must be bytes or absent");
-  }
+  const std::string wrong = CheckFlags(flags);
+  if (!wrong.empty()) return WrongCall("generate", wrong);
   return ExitCode(Generate(flags));
 }
 

@@ -10,5 +10,7 @@ int main(int argc, char** argv) {
       {{"rollout-worker", "samples for a learner", cohort::RolloutWorkerVerb},
        {"generate", "completions for the prompts of a file",
         cohort::GenerateVerb},
+       {"score", "log-probabilities of the tokens of a file",
+        cohort::ScoreVerb},
        {"doctor", "says what this machine has and lacks", cohort::DoctorVerb}});
 }

@@ -10,5 +10,6 @@ namespace cohort {
 int DoctorVerb(const std::vector<std::string>& args);
 int GenerateVerb(const std::vector<std::string>& args);
 int RolloutWorkerVerb(const std::vector<std::string>& args);
+int ScoreVerb(const std::vector<std::string>& args);
 
 }  // namespace cohort
