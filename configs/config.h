@@ -1,18 +1,19 @@
-// Every knob, once: plain structs with defaults, units and sources. configs/
-// config.cc reads them from strict YAML and writes them back; the comment above
-// a field is what `scripts/dev keys` prints for it.
+// Every knob, once: plain structs with defaults, units and sources; those of
+// the learner are in configs/learner_config.h. configs/config.cc reads them
+// from strict YAML and writes them back; the comment above a field is what
+// `scripts/dev keys` prints for it.
 //
 // Durations are written as 30s, 10m; sizes as 2GiB. Paths are relative to the
 // working directory.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "configs/learner_config.h"
 
 namespace cohort {
 
@@ -26,6 +27,16 @@ struct RunConfig {
   int local_workers = 2;
   // Address the learner listens on for workers; port 0 picks a free one.
   std::string listen = "127.0.0.1:0";
+  // File with the token that calls between the services carry; empty: none.
+  // Needed, or TLS, to listen on anything but loopback.
+  std::string token_file;
+  // PEM files, all three or none: the services then speak TLS, and each shows
+  // the other a certificate that the authority signed.
+  std::string tls_certificate;
+  // The key of tls_certificate (PEM).
+  std::string tls_key;
+  // The authority whose signature on the other side's certificate counts (PEM).
+  std::string tls_authority;
   // auto (a GPU where there is one), cpu or cuda.
   std::string device = "auto";
   // Optimizer steps between checkpoints.
@@ -89,107 +100,16 @@ struct RewardsConfig {
   std::string format = "r1";
   // Time limit for grading one group, all attempts together.
   absl::Duration timeout = absl::Minutes(2);
-  // Grading threads of the reward server.
+  // Calls that the reward server grades at a time.
   int workers = 2;
+  // Calls that may wait for their turn; more are asked to come back later.
+  int max_waiting = 512;
+  // Share of maths completions that a second, independent grader judges too.
+  double audit_share = 0.02;
+  // Address of a server of your own that speaks proto/rewards.proto, for the
+  // verifier `external`; empty: none.
+  std::string external;
   bool operator==(const RewardsConfig&) const = default;
-};
-
-// One file of prompts. In YAML also just the file's name.
-struct PromptSetConfig {
-  std::string file;
-  // Cohort's field name -> the file's own.
-  std::map<std::string, std::string> fields;
-  // For rows that name none.
-  std::string verifier;
-  // Longer prompts are dropped and counted; 0: what the model's positions
-  // leave.
-  int max_prompt_tokens = 0;
-  // Share of this file in a mix.
-  double weight = 1.0;
-
-  friend bool operator==(const PromptSetConfig&,
-                         const PromptSetConfig&) = default;
-};
-
-struct LearnerConfig {
-  // Prompt files: a name, {file, fields, verifier, max_prompt_tokens, weight},
-  // or a list of these (a mix).
-  std::vector<PromptSetConfig> prompts;
-  // Prompts (groups) per optimizer step (DeepSeek-R1: 32).
-  int prompts_per_step = 32;
-  // Minibatches a step's groups are split into, one optimizer step each.
-  int minibatches = 1;
-  // Peak learning rate of AdamW.
-  double learning_rate = 1e-6;
-  // Steps of linear warm-up.
-  int warmup_steps = 0;
-  // constant, linear or cosine decay over the stage's steps.
-  std::string schedule = "constant";
-  // Learning rate at the end of the decay, as a share of the peak.
-  double final_rate = 0.1;
-  // AdamW's first and second decay (DeepSeek-V3, arXiv:2412.19437: 0.9, 0.95).
-  double beta1 = 0.9;
-  double beta2 = 0.95;
-  double adam_epsilon = 1e-8;
-  // Decay of matrices; norms, biases and embeddings have none.
-  double weight_decay = 0.0;
-  // Largest global gradient norm; 0: no clipping.
-  double gradient_clip = 1.0;
-  // std: (r - mean) / (std + 1e-4) (DeepSeekMath, arXiv:2402.03300); mean:
-  // r - mean (Dr. GRPO, arXiv:2503.20783).
-  std::string advantage = "std";
-  // How token terms become one loss, by counts over the whole minibatch:
-  // sequence_mean (GRPO), token_mean (DAPO, arXiv:2503.14476) or constant
-  // (Dr. GRPO: the sum over loss_constant * trajectories).
-  std::string aggregation = "sequence_mean";
-  // Divisor per trajectory under aggregation: constant, in tokens.
-  double loss_constant = 1024;
-  // The ratio is clipped to [1 - clip_low, 1 + clip_high].
-  double clip_low = 0.2;
-  double clip_high = 0.2;
-  // Upper bound of the ratio where the advantage is negative (dual clip,
-  // arXiv:1912.09729); 0: none.
-  double dual_clip = 0.0;
-  // Weight of the KL penalty; 0 loads no reference.
-  double kl_weight = 0.001;
-  // k1, k2, k3 (joschu.net/blog/kl-approx) or k3_unbiased (times the ratio,
-  // DeepSeek-V3.2).
-  std::string kl_estimator = "k3";
-  // Steps between replacing the reference by the policy; 0: never
-  // (DeepSeek-R1: 400).
-  int reference_refresh_steps = 0;
-  // Oldest policy a group may be from, in versions; 0 is the synchronous mode.
-  int max_staleness = 0;
-  // Groups without spread are replaced by new ones up to this many times the
-  // step's prompts (DAPO's dynamic sampling); 0: never.
-  int refill_groups = 0;
-  // Packed tokens in one forward; bounds memory, never changes the objective.
-  int microbatch_tokens = 8192;
-  // Step of the MoE correction bias towards equal loads (DeepSeek-V3: 0.001 in
-  // pre-training); 0: frozen.
-  double router_bias_rate = 0.0;
-  // Share of the stage's steps at its end in which the bias is frozen.
-  double router_bias_frozen_tail = 0.0;
-  // SFT: file of texts (.jsonl or .txt).
-  std::string corpus;
-  // SFT: field of a .jsonl corpus.
-  std::string corpus_field = "text";
-  // SFT: documents per optimizer step.
-  int documents_per_step = 32;
-  // Held-out prompts; none: no evaluation.
-  std::vector<PromptSetConfig> eval_prompts;
-  // Steps between evaluations, beside those before and after; 0: only those.
-  int eval_every = 0;
-  // Most prompts per evaluation; 0: all.
-  int eval_limit = 0;
-  // Completions per prompt at temperature 1 in an evaluation; the greedy one
-  // comes on top.
-  int eval_samples = 1;
-  // Threads of the learner's tensor work; 0: all cores.
-  int threads = 0;
-  // Steps whose groups stay in the store with their tokens; 0: all.
-  int keep_groups_steps = 0;
-  bool operator==(const LearnerConfig&) const = default;
 };
 
 // One stage: its kind, and every section as it is in force there.

@@ -43,6 +43,10 @@ void Visit(Visitor& visit, C& c) {
   visit("seed", c.seed, AtLeast(0));
   visit("local_workers", c.local_workers, AtLeast(0));
   visit("listen", c.listen);
+  visit("token_file", c.token_file);
+  visit("tls_certificate", c.tls_certificate);
+  visit("tls_key", c.tls_key);
+  visit("tls_authority", c.tls_authority);
   visit("device", c.device, OneOf({"auto", "cpu", "cuda"}));
   visit("checkpoint_every", c.checkpoint_every, AtLeast(1));
   visit("keep_checkpoints", c.keep_checkpoints, AtLeast(1));
@@ -80,6 +84,9 @@ void Visit(Visitor& visit, C& c) {
   visit("format", c.format, OneOf({"r1", "compact"}));
   visit("timeout", c.timeout, Above(0));
   visit("workers", c.workers, AtLeast(1));
+  visit("max_waiting", c.max_waiting, AtLeast(0));
+  visit("audit_share", c.audit_share, FromTo(0, 1));
+  visit("external", c.external);
 }
 
 template <typename Visitor, Of<PromptSetConfig> C>

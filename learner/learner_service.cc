@@ -119,16 +119,19 @@ absl::Status CheckGroup(const Group& group, const Lease& lease) {
 
 LearnerService::LearnerService(
     JoinResponse welcome, LeaseBook* book, ExperienceStore* store,
-    WeightBoard* weights, std::function<void(const absl::Status&)> on_failure)
+    WeightBoard* weights, std::function<void(const absl::Status&)> on_failure,
+    CallGate gate)
     : welcome_(std::move(welcome)),
       book_(book),
       store_(store),
       weights_(weights),
-      on_failure_(std::move(on_failure)) {}
+      on_failure_(std::move(on_failure)),
+      gate_(std::move(gate)) {}
 
-grpc::Status LearnerService::Join(grpc::ServerContext*,
+grpc::Status LearnerService::Join(grpc::ServerContext* context,
                                   const JoinRequest* request,
                                   JoinResponse* response) {
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
   for (const absl::Status& status :
        {CheckHash("model", request->model_hash(), welcome_.model_hash()),
         CheckHash("tokenizer", request->tokenizer_hash(),
@@ -148,6 +151,7 @@ grpc::Status LearnerService::Join(grpc::ServerContext*,
 grpc::Status LearnerService::LeasePrompts(grpc::ServerContext* context,
                                           const LeasePromptsRequest* request,
                                           LeasePromptsResponse* response) {
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
   if (const absl::Status status =
           CheckRun(request->run_id(), request->worker());
       !status.ok()) {
@@ -180,9 +184,10 @@ grpc::Status LearnerService::LeasePrompts(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status LearnerService::SubmitGroup(grpc::ServerContext*,
+grpc::Status LearnerService::SubmitGroup(grpc::ServerContext* context,
                                          const SubmitGroupRequest* request,
                                          SubmitGroupResponse* response) {
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
   absl::Status status = CheckRun(request->run_id(), request->worker());
   if (status.ok()) {
     const absl::StatusOr<bool> stored = Submit(request->group());
@@ -238,6 +243,7 @@ absl::Status LearnerService::CheckAgainst(const PlannedGroup& planned,
 grpc::Status LearnerService::StreamWeights(
     grpc::ServerContext* context, const StreamWeightsRequest* request,
     grpc::ServerWriter<WeightShard>* writer) {
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
   if (const absl::Status status =
           CheckRun(request->run_id(), request->worker());
       !status.ok()) {

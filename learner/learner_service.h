@@ -16,6 +16,7 @@
 #include "learner/experience_store.h"
 #include "learner/lease_book.h"
 #include "learner/weight_board.h"
+#include "proto/credentials.h"
 #include "proto/learner.grpc.pb.h"
 
 namespace cohort {
@@ -34,7 +35,8 @@ class LearnerService final : public Learner::Service {
   // end.
   LearnerService(JoinResponse welcome, LeaseBook* book, ExperienceStore* store,
                  WeightBoard* weights,
-                 std::function<void(const absl::Status&)> on_failure);
+                 std::function<void(const absl::Status&)> on_failure,
+                 CallGate gate = CallGate());
 
   grpc::Status Join(grpc::ServerContext* context, const JoinRequest* request,
                     JoinResponse* response) override;
@@ -68,6 +70,7 @@ class LearnerService final : public Learner::Service {
   ExperienceStore* const store_;
   WeightBoard* const weights_;
   const std::function<void(const absl::Status&)> on_failure_;
+  const CallGate gate_;
 
   mutable absl::Mutex mu_;
   std::map<std::string, int> streams_ ABSL_GUARDED_BY(mu_);

@@ -127,13 +127,14 @@ class LocalServices::Watcher {
       return absl::OkStatus();
     }
     // The workers know one address, so a new server takes the old one's port.
+    std::vector<std::string> args = {options_.bin_dir + "/cohort-rewards",
+                                     "reward-server", "--listen",
+                                     address.empty() ? "127.0.0.1:0" : address};
+    args.insert(args.end(), options_.reward_arguments.begin(),
+                options_.reward_arguments.end());
     COHORT_ASSIGN_OR_RETURN(
         service->process,
-        ChildProcess::Start(
-            {options_.bin_dir + "/cohort-rewards", "reward-server", "--listen",
-             address.empty() ? "127.0.0.1:0" : address, "--workers",
-             absl::StrCat(options_.reward_threads)},
-            log, kReadyPrefix, options_.ready_timeout));
+        ChildProcess::Start(args, log, kReadyPrefix, options_.ready_timeout));
     absl::MutexLock lock(&mu_);
     rewards_address_ =
         std::string(absl::StripAsciiWhitespace(service->process->ready_line()));

@@ -21,7 +21,7 @@ struct LocalServicesOptions {
   int workers = 0;
   // Empty: a reward server is started too.
   std::string rewards_address;
-  int reward_threads = 2;
+  std::vector<std::string> reward_arguments;  // After --listen.
   std::vector<std::string> worker_arguments;  // After --learner and --rewards.
 
   absl::Duration ready_timeout = absl::Seconds(30);

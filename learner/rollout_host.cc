@@ -33,6 +33,24 @@ std::string RewardsAddressIn(const Config& config) {
   return config.rewards.address;
 }
 
+CredentialFiles FilesOf(const RunConfig& run) {
+  return {run.token_file, run.tls_certificate, run.tls_key, run.tls_authority};
+}
+
+// The flags of AddCredentialFlags.
+std::vector<std::string> CredentialArguments(const RunConfig& run) {
+  std::vector<std::string> arguments;
+  const std::pair<const char*, const std::string&> flags[] = {
+      {"--token-file", run.token_file},
+      {"--tls-certificate", run.tls_certificate},
+      {"--tls-key", run.tls_key},
+      {"--tls-authority", run.tls_authority}};
+  for (const auto& [flag, file] : flags) {
+    if (!file.empty()) arguments.insert(arguments.end(), {flag, file});
+  }
+  return arguments;
+}
+
 }  // namespace
 
 RolloutHost::RolloutHost(const Config& config, const RunDir& dir,
@@ -49,6 +67,8 @@ absl::StatusOr<std::unique_ptr<RolloutHost>> RolloutHost::Start(
   std::unique_ptr<RolloutHost> host(
       new RolloutHost(config, dir, store, std::move(on_failure)));
   COHORT_ASSIGN_OR_RETURN(host->bin_dir_, OwnBinaryDir());
+  COHORT_ASSIGN_OR_RETURN(host->credentials_,
+                          LoadCredentials(FilesOf(config.run)));
   if (RewardsAddressIn(config).empty() && config.run.local_workers > 0) {
     COHORT_ASSIGN_OR_RETURN(host->rewards_,
                             LocalServices::Start(host->Options()));
@@ -62,7 +82,9 @@ LocalServicesOptions RolloutHost::Options() const {
   LocalServicesOptions options;
   options.bin_dir = bin_dir_;
   options.logs_dir = dir_.logs();
-  options.reward_threads = config_.rewards.workers;
+  options.reward_arguments = {"--config", dir_.config(), "--audit-file",
+                              dir_.logs() + "/audit.jsonl"};
+  options.worker_arguments = CredentialArguments(config_.run);
   options.on_give_up = on_failure_;
   return options;
 }
@@ -76,7 +98,7 @@ absl::Status RolloutHost::CheckPrompts(const StagePrompts& prompts) {
   const std::string address = RewardsAddress();
   if (address.empty()) return absl::OkStatus();
   const std::unique_ptr<Rewards::Stub> stub =
-      Rewards::NewStub(MakeChannel(address));
+      Rewards::NewStub(MakeChannel(address, credentials_));
   const RetryPolicy retry{.call_timeout = kCheckPatience,
                           .total_timeout = rewards_ != nullptr
                                                ? kCheckPatience
@@ -117,12 +139,13 @@ absl::Status RolloutHost::CheckPrompts(const StagePrompts& prompts) {
 absl::Status RolloutHost::AdmitWorkers(const Policy& policy,
                                        const RolloutConfig& rollout) {
   if (server_ != nullptr) return absl::OkStatus();
-  service_ =
-      std::make_unique<LearnerService>(WelcomeOf(policy, rollout, NewRunId()),
-                                       &book_, store_, &board_, on_failure_);
+  service_ = std::make_unique<LearnerService>(
+      WelcomeOf(policy, rollout, NewRunId()), &book_, store_, &board_,
+      on_failure_, CallGate(credentials_.token));
   COHORT_ASSIGN_OR_RETURN(
-      server_, RpcServer::Start(config_.run.listen,
-                                Learner::service_full_name(), service_.get()));
+      server_,
+      RpcServer::Start(config_.run.listen, Learner::service_full_name(),
+                       service_.get(), credentials_));
   COHORT_LOG(INFO) << "listening on " << server_->address()
                    << " for rollout workers";
   if (config_.run.local_workers == 0) return absl::OkStatus();

@@ -18,6 +18,7 @@
 #include "learner/run_dir.h"
 #include "learner/stage_data.h"
 #include "learner/weight_board.h"
+#include "proto/credentials.h"
 #include "proto/rpc_server.h"
 
 namespace cohort {
@@ -66,6 +67,7 @@ class RolloutHost {
   ExperienceStore* const store_;
   const OnFailure on_failure_;
   std::string bin_dir_;
+  Credentials credentials_;
   LeaseBook book_;
   WeightBoard board_;
   std::unique_ptr<LocalServices> rewards_;  // Null: an external server.

@@ -1,9 +1,16 @@
 #include "proto/rpc.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "grpcpp/support/client_interceptor.h"
 
 namespace cohort {
 namespace {
@@ -31,6 +38,72 @@ bool WaitUntil(absl::Time end, const std::function<bool()>& cancelled) {
   }
 }
 
+constexpr char kPushback[] = "grpc-retry-pushback-ms";
+
+// What the server asked for with AskToRetry.
+std::optional<absl::Duration> Pushback(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find(kPushback);
+  int64_t milliseconds = 0;
+  if (found == trailers.end() ||
+      !absl::SimpleAtoi(
+          absl::string_view(found->second.data(), found->second.size()),
+          &milliseconds) ||
+      milliseconds < 0) {
+    return std::nullopt;
+  }
+  return absl::Milliseconds(milliseconds);
+}
+
+// How long to wait before the next attempt; none: the error is for good.
+std::optional<absl::Duration> WaitAfter(const absl::Status& status,
+                                        const grpc::ClientContext& context,
+                                        absl::Duration* backoff,
+                                        absl::Duration max_backoff) {
+  if (absl::IsResourceExhausted(status)) {
+    const std::optional<absl::Duration> asked = Pushback(context);
+    if (!asked.has_value()) return std::nullopt;
+    // Up to twice as long, so that the refused do not come back as one.
+    return Jittered(2 * *asked);
+  }
+  if (!IsRetryable(status)) return std::nullopt;
+  const absl::Duration wait = Jittered(*backoff);
+  *backoff = std::min(2 * *backoff, max_backoff);
+  return wait;
+}
+
+// Adds the token to every call of a channel.
+class TokenCall : public grpc::experimental::Interceptor {
+ public:
+  explicit TokenCall(const std::string* header) : header_(header) {}
+  void Intercept(
+      grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(
+            grpc::experimental::InterceptionHookPoints::
+                PRE_SEND_INITIAL_METADATA)) {
+      methods->GetSendInitialMetadata()->insert({"authorization", *header_});
+    }
+    methods->Proceed();
+  }
+
+ private:
+  const std::string* const header_;  // The factory's, which the channel keeps.
+};
+
+class TokenCalls
+    : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit TokenCalls(const std::string& token)
+      : header_(absl::StrCat("Bearer ", token)) {}
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* /*info*/) override {
+    return new TokenCall(&header_);
+  }
+
+ private:
+  const std::string header_;
+};
+
 }  // namespace
 
 // The codes of both libraries are the same numbers.
@@ -45,7 +118,8 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
                       status.error_message());
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const Credentials& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -62,8 +136,20 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // http_proxy is for the web; a proxy cannot reach our loopback.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  std::vector<
+      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
+      calls;
+  if (!credentials.token.empty()) {
+    calls.push_back(std::make_unique<TokenCalls>(credentials.token));
+  }
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      address, ClientSide(credentials), arguments, std::move(calls));
+}
+
+void AskToRetry(absl::Duration after, grpc::ServerContext* context) {
+  context->AddTrailingMetadata(kPushback,
+                               absl::StrCat(absl::ToInt64Milliseconds(
+                                   absl::Ceil(after, absl::Milliseconds(1)))));
 }
 
 bool IsRetryable(const absl::Status& status) {
@@ -82,11 +168,12 @@ absl::Status CallWithRetry(
     context.set_deadline(
         absl::ToChronoTime(std::min(end, absl::Now() + policy.call_timeout)));
     status = FromGrpcStatus(attempt(context));
-    if (!IsRetryable(status)) return status;
+    const std::optional<absl::Duration> wait =
+        WaitAfter(status, context, &backoff, policy.max_backoff);
+    if (!wait.has_value()) return status;
 
-    const absl::Time next = absl::Now() + Jittered(backoff);
+    const absl::Time next = absl::Now() + *wait;
     if (next >= end || !WaitUntil(next, cancelled)) return status;
-    backoff = std::min(2 * backoff, policy.max_backoff);
   }
   return status;
 }

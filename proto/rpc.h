@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/credentials.h"
 
 namespace cohort {
 
@@ -25,8 +26,14 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 
 // A channel to HOST:PORT that reconnects within a second and notices a dead
-// peer within about 20 s (keepalive). Never blocks.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+// peer within about 20 s (keepalive). Every call carries the token of
+// `credentials`. Never blocks.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const Credentials& credentials = {});
+
+// Says with a failed call that it may be tried again after so long: the trailer
+// grpc-retry-pushback-ms (gRPC proposal A6).
+void AskToRetry(absl::Duration after, grpc::ServerContext* context);
 
 // kUnavailable and kDeadlineExceeded: the same call may succeed later.
 bool IsRetryable(const absl::Status& status);
@@ -40,7 +47,9 @@ struct RetryPolicy {
 
 // Calls `attempt` with a context whose deadline is set, until it succeeds,
 // fails for good, `total_timeout` has passed, or `cancelled` (may be null) says
-// true. Waits between attempts, doubling, with jitter. Returns the last error.
+// true. Waits between attempts, doubling, with jitter; a server that is too
+// busy (kResourceExhausted with the trailer of AskToRetry) says itself how
+// long. Returns the last error.
 absl::Status CallWithRetry(
     const RetryPolicy& policy,
     const std::function<grpc::Status(grpc::ClientContext&)>& attempt,

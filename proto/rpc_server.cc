@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "grpc/grpc.h"
 #include "grpc/support/log.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/support/server_interceptor.h"
 #include "proto/rpc.h"
@@ -23,8 +24,8 @@
 
 namespace cohort {
 
-// Counts the calls under way, health checks left out: their watchers stay for
-// as long as the server does.
+// Counts the calls under way, those of gRPC's own services left out: watchers
+// of the health stay for as long as the server does.
 //
 // Thread-safe.
 class CallCounter {
@@ -78,7 +79,7 @@ class CountedCallFactory : public ServerInterceptorFactoryInterface {
   explicit CountedCallFactory(std::shared_ptr<CallCounter> calls)
       : calls_(std::move(calls)) {}
   Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
-    if (absl::StartsWith(info->method(), "/grpc.health.")) return nullptr;
+    if (absl::StartsWith(info->method(), "/grpc.")) return nullptr;
     return new CountedCall(calls_);
   }
 
@@ -130,17 +131,18 @@ class QuietGrpcLog {
 
 }  // namespace
 
-absl::Status CheckListenAddress(const std::string& address) {
+absl::Status CheckListenAddress(const std::string& address,
+                                const Credentials& credentials) {
   std::string host;
   int port = 0;
   if (!SplitAddress(address, &host, &port)) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", address, "' is not HOST:PORT"));
   }
-  if (!IsLoopback(host)) {
+  if (!IsLoopback(host) && !credentials.Guarded()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "refused to listen on ", address,
-        ": calls carry no token yet, so only this machine may call (127.0.0.1, "
+        ": without a token file or TLS only this machine may call (127.0.0.1, "
         "localhost, [::1])"));
   }
   return absl::OkStatus();
@@ -148,13 +150,14 @@ absl::Status CheckListenAddress(const std::string& address) {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
     const std::string& address, const std::string& service_name,
-    grpc::Service* service) {
-  COHORT_RETURN_IF_ERROR(CheckListenAddress(address));
+    grpc::Service* service, const Credentials& credentials) {
+  COHORT_RETURN_IF_ERROR(CheckListenAddress(address, credentials));
   grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetOptions(&builder);
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, ServerSide(credentials), &port);
   builder.RegisterService(service);
 
   std::unique_ptr<RpcServer> started(new RpcServer());

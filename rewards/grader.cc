@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "proto/status.h"
+
 namespace cohort {
 namespace {
 
@@ -44,6 +46,17 @@ std::string Shown(std::string_view text) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<Grade>> Grader::GradeMany(
+    const Prompt& prompt, absl::Span<const Completion> completions,
+    absl::Time deadline) const {
+  std::vector<Grade> grades(completions.size());
+  for (size_t i = 0; i < completions.size(); ++i) {
+    COHORT_ASSIGN_OR_RETURN(grades[i],
+                            GradeOne(prompt, completions[i], deadline));
+  }
+  return grades;
+}
 
 Grade CorrectGrade(std::string_view extracted) {
   Grade grade;

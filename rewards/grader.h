@@ -3,10 +3,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "proto/types.pb.h"
 
 namespace cohort {
@@ -15,6 +17,12 @@ namespace cohort {
 struct Completion {
   std::string_view text;  // Decoded, the end token left out.
   bool finished = true;   // False: the length limit cut it off.
+};
+
+enum class GradingPlace {
+  kServer,     // In the server itself: little work, all of it our own code.
+  kWorker,     // In a grading worker: a library might abort or eat memory.
+  kElsewhere,  // In the sandbox or at a server of the user's; we only wait.
 };
 
 // Thread-safe. A wrong, endless or malformed completion is a grade, never an
@@ -33,6 +41,15 @@ class Grader {
   virtual absl::StatusOr<Grade> GradeOne(const Prompt& prompt,
                                          const Completion& completion,
                                          absl::Time deadline) const = 0;
+
+  // Judges all completions of a prompt, in order; a grader that works elsewhere
+  // may do so side by side. By default GradeOne for one after the other.
+  virtual absl::StatusOr<std::vector<Grade>> GradeMany(
+      const Prompt& prompt, absl::Span<const Completion> completions,
+      absl::Time deadline) const;
+
+  // Where the service lets it work.
+  virtual GradingPlace place() const { return GradingPlace::kServer; }
 };
 
 // Grades with the verdict's score. `extracted` and `reason` are cut to

@@ -9,8 +9,12 @@
 #include "rewards/chain_grader.h"
 #include "rewards/countdown_grader.h"
 #include "rewards/exact_grader.h"
+#include "rewards/external_grader.h"
 #include "rewards/format_grader.h"
+#include "rewards/language_grader.h"
 #include "rewards/math_grader.h"
+#include "rewards/numeric_grader.h"
+#include "rewards/regex_grader.h"
 
 namespace cohort {
 namespace {
@@ -22,6 +26,15 @@ absl::Status About(const Prompt& prompt, const absl::Status& status) {
                                    prompt.verifier(), ": ", status.message()));
 }
 
+absl::Status AddFormat(const Prompt& prompt, const Completion& completion,
+                       Grade* grade) {
+  if (prompt.format().empty()) return absl::OkStatus();
+  COHORT_ASSIGN_OR_RETURN(const std::string_view flaw,
+                          FormatFlaw(prompt, completion));
+  grade->set_format(flaw.empty() ? 1 : 0);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 double ThreadCpuMs() {
@@ -31,13 +44,18 @@ double ThreadCpuMs() {
          static_cast<double>(now.tv_nsec) / 1e6;
 }
 
-GraderMap MakeGraders() {
+GraderMap MakeGraders(const GraderOptions& options) {
   GraderMap graders;
   graders["chain"] = std::make_unique<ChainGrader>();
   graders["countdown"] = std::make_unique<CountdownGrader>();
   graders["exact"] = std::make_unique<ExactGrader>();
+  graders["external"] =
+      std::make_unique<ExternalGrader>(options.external, options.credentials);
   graders["format"] = std::make_unique<FormatGrader>();
+  graders["language"] = std::make_unique<LanguageGrader>();
   graders["math"] = std::make_unique<MathGrader>();
+  graders["numeric"] = std::make_unique<NumericGrader>();
+  graders["regex"] = std::make_unique<RegexGrader>();
   return graders;
 }
 
@@ -47,19 +65,50 @@ std::string KnownVerifiers(const GraderMap& graders) {
   });
 }
 
-absl::StatusOr<const Grader*> GraderFor(const GraderMap& graders,
-                                        const Prompt& prompt) {
+absl::StatusOr<const Grader*> FindGrader(const GraderMap& graders,
+                                         const Prompt& prompt) {
   const auto found = graders.find(prompt.verifier());
   if (found == graders.end()) {
     return absl::NotFoundError(
         absl::StrCat("prompt ", prompt.id(), ": no verifier '",
                      prompt.verifier(), "'; known: ", KnownVerifiers(graders)));
   }
-  COHORT_RETURN_IF_ERROR(About(prompt, found->second->CheckPrompt(prompt)));
+  return found->second.get();
+}
+
+absl::StatusOr<const Grader*> GraderFor(const GraderMap& graders,
+                                        const Prompt& prompt) {
+  COHORT_ASSIGN_OR_RETURN(const Grader* const grader,
+                          FindGrader(graders, prompt));
+  COHORT_RETURN_IF_ERROR(About(prompt, grader->CheckPrompt(prompt)));
   if (!prompt.format().empty()) {
     COHORT_RETURN_IF_ERROR(About(prompt, FormatFlaw(prompt, {}).status()));
   }
-  return found->second.get();
+  return grader;
+}
+
+Completion CompletionOf(const GradeRequest& request, int i) {
+  return {.text = request.completions(i),
+          .finished = request.finished_size() == 0 || request.finished(i)};
+}
+
+absl::Status GradeRequestHere(const GraderMap& graders,
+                              const GradeRequest& request, absl::Time deadline,
+                              GradeResponse* response) {
+  const Prompt& prompt = request.prompt();
+  COHORT_ASSIGN_OR_RETURN(const Grader* const grader,
+                          GraderFor(graders, prompt));
+  std::vector<Completion> completions;
+  for (int i = 0; i < request.completions_size(); ++i) {
+    completions.push_back(CompletionOf(request, i));
+  }
+  COHORT_ASSIGN_OR_RETURN(std::vector<Grade> grades,
+                          grader->GradeMany(prompt, completions, deadline));
+  for (size_t i = 0; i < grades.size(); ++i) {
+    COHORT_RETURN_IF_ERROR(AddFormat(prompt, completions[i], &grades[i]));
+    *response->add_grades() = std::move(grades[i]);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Grade> GradeCompletion(const Grader& grader,
@@ -73,11 +122,7 @@ absl::StatusOr<Grade> GradeCompletion(const Grader& grader,
   const double begin_ms = ThreadCpuMs();
   COHORT_ASSIGN_OR_RETURN(Grade grade,
                           grader.GradeOne(prompt, completion, deadline));
-  if (!prompt.format().empty()) {
-    COHORT_ASSIGN_OR_RETURN(const std::string_view flaw,
-                            FormatFlaw(prompt, completion));
-    grade.set_format(flaw.empty() ? 1 : 0);
-  }
+  COHORT_RETURN_IF_ERROR(AddFormat(prompt, completion, &grade));
   grade.set_cpu_ms(ThreadCpuMs() - begin_ms);
   return grade;
 }

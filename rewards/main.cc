@@ -11,5 +11,7 @@ int main(int argc, char** argv) {
         cohort::RewardServerVerb},
        {"grade", "grades a file of completions", cohort::GradeVerb},
        {"exec", "runs and judges the programs of a manifest", cohort::ExecVerb},
+       {cohort::kGradeWorkerVerb, "one grading process of the reward server",
+        cohort::GradeWorkerVerb},
        {"doctor", "says what this machine has and lacks", cohort::DoctorVerb}});
 }

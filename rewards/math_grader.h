@@ -53,6 +53,7 @@ class MathGrader : public Grader {
   absl::StatusOr<Grade> GradeOne(const Prompt& prompt,
                                  const Completion& completion,
                                  absl::Time deadline) const override;
+  GradingPlace place() const override { return GradingPlace::kWorker; }
 };
 
 }  // namespace cohort

@@ -1,10 +1,13 @@
 #include "rewards/rewards_service.h"
 
+#include <utility>
+
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "proto/check.h"
+#include "absl/time/clock.h"
 #include "proto/rpc.h"
 #include "proto/status.h"
+#include "rewards/equal_groups.h"
 
 namespace cohort {
 namespace {
@@ -22,70 +25,130 @@ absl::Status CheckFinished(const GradeRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status About(const Prompt& prompt, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat("prompt ", prompt.id(), ": ",
+                                                  status.message()));
+}
+
+grpc::Status Answer(const absl::Status& status, absl::Duration retry_after,
+                    grpc::ServerContext* context) {
+  if (absl::IsResourceExhausted(status)) AskToRetry(retry_after, context);
+  return ToGrpcStatus(status);
+}
+
 }  // namespace
 
-RewardsService::RewardsService(const GraderMap* graders, int workers)
-    : graders_(*graders), free_workers_(workers) {
-  COHORT_CHECK(workers >= 1);
-}
+RewardsService::RewardsService(const RewardsParts& parts,
+                               const RewardsLimits& limits, CallGate gate)
+    : parts_(parts),
+      gate_(std::move(gate)),
+      turns_(limits.workers, limits.max_waiting),
+      elsewhere_turns_(limits.workers, limits.max_waiting) {}
 
 grpc::Status RewardsService::Grade(grpc::ServerContext* context,
                                    const GradeRequest* request,
                                    GradeResponse* response) {
-  return ToGrpcStatus(
-      GradeAll(*request, absl::FromChrono(context->deadline()), response));
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
+  absl::Duration retry_after;
+  const absl::Status status = GradeAll(
+      *request, absl::FromChrono(context->deadline()), response, &retry_after);
+  return Answer(status, retry_after, context);
 }
 
-grpc::Status RewardsService::CheckPrompts(grpc::ServerContext* /*context*/,
+grpc::Status RewardsService::CheckPrompts(grpc::ServerContext* context,
                                           const CheckPromptsRequest* request,
                                           CheckPromptsResponse* response) {
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
   for (const Prompt& prompt : request->prompts()) {
-    const absl::Status status = GraderFor(graders_, prompt).status();
+    GradeRequest check;
+    *check.mutable_prompt() = prompt;
+    GradeResponse none;
+    absl::Duration retry_after;
+    const absl::Status status =
+        Run(check, absl::FromChrono(context->deadline()), &none, &retry_after);
+    if (IsRetryable(status) || absl::IsResourceExhausted(status)) {
+      return Answer(status, retry_after, context);
+    }
     if (!status.ok()) response->add_problems(std::string(status.message()));
   }
   return grpc::Status::OK;
 }
 
+grpc::Status RewardsService::GroupEqual(grpc::ServerContext* context,
+                                        const GroupEqualRequest* request,
+                                        GroupEqualResponse* response) {
+  COHORT_RETURN_IF_REFUSED(gate_, *context);
+  absl::Duration retry_after;
+  const absl::Time deadline = absl::FromChrono(context->deadline());
+  const absl::Status status = GroupByAnswer(
+      *request,
+      [&](const GradeRequest& grade, GradeResponse* graded) {
+        return Run(grade, deadline, graded, &retry_after);
+      },
+      response);
+  return Answer(status, retry_after, context);
+}
+
 absl::Status RewardsService::GradeAll(const GradeRequest& request,
                                       absl::Time deadline,
-                                      GradeResponse* response) {
+                                      GradeResponse* response,
+                                      absl::Duration* retry_after) {
+  const absl::Time start = absl::Now();
+  GradeResponse graded;
+  absl::Status status = CheckFinished(request);
+  if (status.ok()) status = Run(request, deadline, &graded, retry_after);
+  Count(request, status, graded, absl::Now() - start);
+  if (status.ok()) *response = std::move(graded);
+  return status;
+}
+
+absl::Status RewardsService::Run(const GradeRequest& request,
+                                 absl::Time deadline, GradeResponse* response,
+                                 absl::Duration* retry_after) {
   const Prompt& prompt = request.prompt();
   COHORT_ASSIGN_OR_RETURN(const Grader* const grader,
-                          GraderFor(graders_, prompt));
-  COHORT_RETURN_IF_ERROR(CheckFinished(request));
-  COHORT_RETURN_IF_ERROR(TakeTurn(prompt, deadline));
-  const absl::Cleanup end_turn = [this] { EndTurn(); };
-
-  GradeResponse graded;
-  for (int i = 0; i < request.completions_size(); ++i) {
-    const Completion completion = {
-        .text = request.completions(i),
-        .finished = request.finished_size() == 0 || request.finished(i)};
-    COHORT_ASSIGN_OR_RETURN(
-        *graded.add_grades(),
-        GradeCompletion(*grader, prompt, completion, deadline));
+                          FindGrader(*parts_.graders, prompt));
+  const GradingPlace place = grader->place();
+  TurnQueue& turns =
+      place == GradingPlace::kElsewhere ? elsewhere_turns_ : turns_;
+  if (const absl::Status taken = turns.Take(deadline, retry_after);
+      !taken.ok()) {
+    return About(prompt, taken);
   }
-  *response = std::move(graded);
-  return absl::OkStatus();
+  const absl::Time start = absl::Now();
+  const absl::Cleanup end_turn = [&] { turns.End(absl::Now() - start); };
+  if (place == GradingPlace::kWorker) {
+    return parts_.pool->Grade(request, deadline, response);
+  }
+  return GradeRequestHere(*parts_.graders, request, deadline, response);
 }
 
-absl::Status RewardsService::TakeTurn(const Prompt& prompt,
-                                      absl::Time deadline) {
-  absl::MutexLock lock(&mu_);
-  const auto any_free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return free_workers_ > 0;
-  };
-  if (!mu_.AwaitWithDeadline(absl::Condition(&any_free), deadline)) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        "prompt ", prompt.id(), ": all grading workers were busy"));
+void RewardsService::Count(const GradeRequest& request,
+                           const absl::Status& status,
+                           const GradeResponse& response,
+                           absl::Duration elapsed) {
+  const std::string& verifier = request.prompt().verifier();
+  // A name that a caller made up is no label.
+  const std::string label =
+      parts_.graders->contains(verifier) ? verifier : "unknown";
+  parts_.metrics->CountCall(label, status.code(), elapsed);
+  if (!status.ok()) return;
+  for (int i = 0; i < response.grades_size(); ++i) {
+    parts_.metrics->CountGrade(label, response.grades(i));
+    if (parts_.auditor == nullptr) continue;
+    if (const auto agreed = parts_.auditor->Audit(
+            request.prompt(), request.completions(i), response.grades(i))) {
+      parts_.metrics->CountAudit(label, *agreed);
+    }
   }
-  --free_workers_;
-  return absl::OkStatus();
 }
 
-void RewardsService::EndTurn() {
-  absl::MutexLock lock(&mu_);
-  ++free_workers_;
+int64_t RewardsService::waiting() const {
+  return turns_.waiting() + elsewhere_turns_.waiting();
+}
+
+int64_t RewardsService::busy() const {
+  return turns_.busy() + elsewhere_turns_.busy();
 }
 
 }  // namespace cohort

@@ -18,6 +18,7 @@
 #include "model/device.h"
 #include "model/model_config.h"
 #include "model/tokenizer.h"
+#include "proto/credentials.h"
 #include "proto/flags.h"
 #include "proto/log.h"
 #include "proto/rpc.h"
@@ -39,6 +40,13 @@ struct WorkerFlags {
   int threads = 0;
   std::string device = "auto";
   std::string patience = "2m";
+  CredentialFiles credentials;
+};
+
+// How the learner and the reward server are reached.
+struct Peers {
+  std::shared_ptr<grpc::Channel> learner;
+  std::shared_ptr<grpc::Channel> rewards;
 };
 
 std::string DefaultName() {
@@ -99,14 +107,14 @@ absl::StatusOr<std::unique_ptr<Transformer>> MakeModel(const JoinResponse& run,
 
 // One learner process, from Join to its end. `sampled` becomes true once
 // weights have been in force.
-absl::Status WorkForLearner(const WorkerFlags& flags,
+absl::Status WorkForLearner(const WorkerFlags& flags, const Peers& peers,
                             const JoinRequest& request, absl::Duration patience,
                             at::Device device, const std::stop_token& stop,
                             bool* sampled) {
   const std::unique_ptr<Learner::Stub> learner =
-      Learner::NewStub(MakeChannel(flags.learner));
+      Learner::NewStub(peers.learner);
   const std::unique_ptr<Rewards::Stub> rewards =
-      Rewards::NewStub(MakeChannel(flags.rewards));
+      Rewards::NewStub(peers.rewards);
   COHORT_ASSIGN_OR_RETURN(const JoinResponse run,
                           JoinRun(learner.get(), request, patience, stop));
   COHORT_ASSIGN_OR_RETURN(const RolloutConfig rollout,
@@ -150,10 +158,15 @@ absl::Status Work(const WorkerFlags& flags, absl::Duration patience,
                   const std::stop_token& stop) {
   COHORT_ASSIGN_OR_RETURN(const JoinRequest request, MakeJoinRequest(flags));
   COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(flags.device));
+  COHORT_ASSIGN_OR_RETURN(const Credentials credentials,
+                          LoadCredentials(flags.credentials));
   while (true) {
+    // A restarted learner is dialled anew.
+    const Peers peers = {MakeChannel(flags.learner, credentials),
+                         MakeChannel(flags.rewards, credentials)};
     bool sampled = false;
     const absl::Status status =
-        WorkForLearner(flags, request, patience, device, stop, &sampled);
+        WorkForLearner(flags, peers, request, patience, device, stop, &sampled);
     if (stop.stop_requested()) return absl::OkStatus();
     // A learner that was restarted is another to its workers. Where not even
     // weights came, joining again would not help.
@@ -180,6 +193,7 @@ int RolloutWorkerVerb(const std::vector<std::string>& args) {
   parser.Flag("device", &flags.device, "DEVICE", "auto, cpu or cuda");
   parser.Flag("patience", &flags.patience, "DURATION",
               "how long the learner or the reward server may be gone");
+  AddCredentialFlags(&flags.credentials, &parser);
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
   absl::Duration patience;
   if (!absl::ParseDuration(flags.patience, &patience) ||

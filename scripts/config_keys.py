@@ -1,5 +1,5 @@
 """Prints the reference of all configuration keys: name, default and comment,
-taken from configs/config.h."""
+taken from configs/config.h and configs/learner_config.h."""
 
 import pathlib
 import re
@@ -17,7 +17,10 @@ FIELD = re.compile(r"^  [\w:<>, ]+? (\w+)(?: = (.+?))?;$")
 
 
 def main():
-    text = pathlib.Path("configs/config.h").read_text(encoding="utf-8")
+    text = "".join(
+        pathlib.Path("configs", name).read_text(encoding="utf-8")
+        for name in ("config.h", "learner_config.h")
+    )
     for struct, section in SECTIONS.items():
         body = re.search(rf"struct {struct} {{\n(.*?)\n}};", text, re.S).group(1)
         comment = []

@@ -18,7 +18,8 @@ PACKAGES=(
   libgmp-dev libgrpc++-dev libgtest-dev libhwy-dev libicu-dev libpcre2-dev
   libprotobuf-dev libre2-dev libseccomp-dev libsqlite3-dev libssl-dev
   libxxhash-dev libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config
-  protobuf-compiler protobuf-compiler-grpc python3 python3-venv zlib1g-dev
+  prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc python3
+  python3-venv zlib1g-dev
 )
 TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev sqlite3)
 

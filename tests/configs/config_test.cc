@@ -100,7 +100,8 @@ TEST(ConfigTest, EveryFieldOfTheStructsIsAKey) {
   for (const std::string& line : Lines(ListConfigKeys())) {
     keys.insert(line.substr(0, line.find(' ')));
   }
-  const std::string header = ReadText("configs/config.h");
+  const std::string header =
+      ReadText("configs/config.h") + ReadText("configs/learner_config.h");
   const std::regex struct_start("^struct (\\w+) \\{");
   const std::regex field("^  \\w.*?(\\w+)( = [^;]+)?;$");
   std::string section;

