@@ -13,6 +13,7 @@
 #include "rewards/format_grader.h"
 #include "rewards/language_grader.h"
 #include "rewards/math_grader.h"
+#include "rewards/multiple_choice_grader.h"
 #include "rewards/numeric_grader.h"
 #include "rewards/regex_grader.h"
 
@@ -54,6 +55,7 @@ GraderMap MakeGraders(const GraderOptions& options) {
   graders["format"] = std::make_unique<FormatGrader>();
   graders["language"] = std::make_unique<LanguageGrader>();
   graders["math"] = std::make_unique<MathGrader>();
+  graders["multiple_choice"] = std::make_unique<MultipleChoiceGrader>();
   graders["numeric"] = std::make_unique<NumericGrader>();
   graders["regex"] = std::make_unique<RegexGrader>();
   return graders;

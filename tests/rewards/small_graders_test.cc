@@ -1,8 +1,9 @@
-// The graders of a few lines each: numeric, regex, language.
+// The graders of a few lines each: numeric, regex, multiple choice, language.
 #include <string>
 
 #include "gmock/gmock.h"
 #include "rewards/language_grader.h"
+#include "rewards/multiple_choice_grader.h"
 #include "rewards/numeric_grader.h"
 #include "rewards/regex_grader.h"
 #include "tests/testing/status_matchers.h"
@@ -80,6 +81,31 @@ TEST(RegexGraderTest, APatternThatIsNoneIsRefused) {
     EXPECT_THAT(RegexGrader().CheckPrompt(PromptOf(pattern)),
                 StatusIs(absl::StatusCode::kInvalidArgument, testing::_))
         << pattern;
+  }
+}
+
+TEST(MultipleChoiceGraderTest, TheOptionThatTheTextEndsUpWithCounts) {
+  const auto verdict = [](std::string_view text) {
+    return GradeWith(MultipleChoiceGrader(),
+                     PromptOf("B", R"({"choices": "ABCD"})"), text)
+        .verdict();
+  };
+  for (const char* text :
+       {"\\boxed{B}", "\\boxed{(b)}", "<answer>B. Paris</answer>",
+        "A looks right, but the answer is B.", "<think>A</think> (B)"}) {
+    EXPECT_EQ(verdict(text), VERDICT_CORRECT) << text;
+  }
+  for (const char* text : {"\\boxed{C}", "The answer is (A)"}) {
+    EXPECT_EQ(verdict(text), VERDICT_WRONG) << text;
+  }
+  EXPECT_EQ(verdict("I do not know"), VERDICT_FORMAT_ERROR);
+}
+
+TEST(MultipleChoiceGraderTest, AnAnswerThatIsNoOptionIsRefused) {
+  for (const Prompt& prompt : {PromptOf(""), PromptOf("Paris"),
+                               PromptOf("E", R"({"choices": "ABCD"})")}) {
+    EXPECT_THAT(MultipleChoiceGrader().CheckPrompt(prompt),
+                StatusIs(absl::StatusCode::kInvalidArgument, testing::_));
   }
 }
 
