@@ -11,6 +11,9 @@
 namespace cohort {
 namespace {
 
+// What stands before these bytes at the end of a completion is not looked at.
+constexpr size_t kMaxBytes = size_t{2} << 20;
+constexpr size_t kTailBytes = 65536;
 constexpr size_t kNone = std::string_view::npos;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -74,16 +77,22 @@ std::string_view AfterThinking(std::string_view text) {
 }
 
 std::string_view BeforeEndToken(std::string_view text) {
-  size_t end = text.size();
-  for (const std::string_view token :
-       {"<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>",
-        "<\uFF5Cend\u2581of\u2581sentence\uFF5C>", "<|end|>"}) {
-    const size_t at = text.find(token);
-    if (at != kNone && !Trimmed(text.substr(0, at)).empty()) {
-      end = std::min(end, at);
+  static constexpr std::string_view kTokens[] = {
+      "<|im_end|>",      "<|eot_id|>", "<|endoftext|>",
+      "<|end_of_text|>", "<|end|>",    "<｜end▁of▁sentence｜>"};
+  for (const std::string_view opener : {"<|", "<｜"}) {
+    for (size_t at = text.find(opener); at != kNone;
+         at = text.find(opener, at + opener.size())) {
+      for (const std::string_view token : kTokens) {
+        if (text.substr(at).starts_with(token) &&
+            !Trimmed(text.substr(0, at)).empty()) {
+          text = text.substr(0, at);
+          break;
+        }
+      }
     }
   }
-  return text.substr(0, end);
+  return text;
 }
 
 std::optional<std::string_view> LastBoxed(std::string_view text) {
@@ -240,6 +249,8 @@ ExtractedAnswer Unmarked(std::string_view text, const MathPolicy& policy) {
 
 ExtractedAnswer ExtractAnswer(std::string_view completion,
                               const MathPolicy& policy) {
+  completion = completion.substr(completion.size() -
+                                 std::min(completion.size(), kMaxBytes));
   const bool thought = completion.find("</think>") != kNone;
   if (!thought &&
       (policy.require_think || completion.find("<think>") != kNone)) {
@@ -270,13 +281,16 @@ ExtractedAnswer ExtractAnswer(std::string_view completion,
   if (const auto hashes = LastHashes(text)) {
     return Single(FoundBy::kHashes, *hashes);
   }
+  // What is not marked as the answer stands near the end.
+  const std::string_view tail =
+      text.substr(text.size() - std::min(text.size(), kTailBytes));
   if (policy.bracket_answers) {
-    if (const auto brackets = LastBrackets(text)) {
+    if (const auto brackets = LastBrackets(tail)) {
       return Single(FoundBy::kBrackets, *brackets);
     }
   }
-  if (const auto phrase = LastAnchored(text)) return FromPhrase(*phrase);
-  if (const auto phrase = LastForeignAnchored(text)) {
+  if (const auto phrase = LastAnchored(tail)) return FromPhrase(*phrase);
+  if (const auto phrase = LastForeignAnchored(tail)) {
     ExtractedAnswer found = FromPhrase(*phrase);
     static const RE2 number(R"(([-+]?\d[\d,.]*))", RE2::Latin1);
     std::string first;
@@ -286,7 +300,7 @@ ExtractedAnswer ExtractAnswer(std::string_view completion,
     }
     return found;
   }
-  return Unmarked(text, policy);
+  return Unmarked(tail, policy);
 }
 
 }  // namespace cohort

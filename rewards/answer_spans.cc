@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kNone = std::string_view::npos;
 constexpr size_t kMaxGap = 240;
 constexpr size_t kMaxAnchors = 2000;
+constexpr size_t kMaxOpen = 65536;
 constexpr size_t kMaxPhrase = 2000;
 
 std::string_view Between(std::string_view text, size_t begin, size_t end) {
@@ -139,7 +140,12 @@ std::vector<Box> LastBoxes(std::string_view text, size_t most, bool* open) {
       ++depth;
       const size_t command =
           BoxCommandBytes(text.substr(i > 80 ? i - 80 : 0, i > 80 ? 80 : i));
-      if (command > 0) stack.push_back({i - command, i + 1, depth});
+      if (command == 0) continue;
+      // Boxes around thousands of others are not the last ones.
+      if (stack.size() == kMaxOpen) {
+        stack.erase(stack.begin(), stack.begin() + kMaxOpen / 2);
+      }
+      stack.push_back({i - command, i + 1, depth});
     } else if (c == '}' && depth > 0) {
       if (!stack.empty() && stack.back().depth == depth) {
         const Open closed = stack.back();

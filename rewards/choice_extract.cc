@@ -11,7 +11,7 @@ namespace cohort {
 namespace {
 
 constexpr std::string_view kChoices = "ABCDEFGHIJ";
-constexpr size_t kMaxText = size_t{1} << 20;
+constexpr size_t kMaxText = 65536;
 
 bool IsWordByte(char c) { return absl::ascii_isalnum(c) || (c & 0x80) != 0; }
 

@@ -92,6 +92,8 @@ class Lexer {
       return absl::OkStatus();
     }
     ++at_;
+    if (c == '(' || c == '[') ++brackets_;
+    if (c == ')' || c == ']') --brackets_;
     Push(TokenKind::kChar, at_ - 1, at_);
     return absl::OkStatus();
   }
@@ -137,6 +139,8 @@ class Lexer {
       if (at + i >= text_.size() || !IsDigit(text_[at + i])) return false;
     }
     const char after = at + 3 < text_.size() ? text_[at + 3] : ' ';
+    // In (100,200) the comma stands between two numbers; in (1,000) it cannot.
+    if (comma == "," && brackets_ > 0 && text_[at] != '0') return false;
     if (comma == " " && (after == '/' || after == '.')) return false;
     return !IsDigit(after);
   }
@@ -359,6 +363,8 @@ class Lexer {
     }
     if (c == '{' || c == '}' || c == '\\' || c == '|' || c == '%' || c == '$' ||
         c == '#' || c == '_' || c == '&') {
+      if (c == '{') ++brackets_;
+      if (c == '}') --brackets_;
       Push(TokenKind::kCommand, begin, at_).text = text_.substr(begin + 1, 1);
       return absl::OkStatus();
     }
@@ -421,6 +427,7 @@ class Lexer {
   const LexOptions options_;
   size_t at_ = 0;
   bool spaced_ = false;
+  int brackets_ = 0;          // Open ones, TeX's own braces left out.
   bool unknown_run_ = false;  // The last letters were no word that is known.
   std::vector<Token> tokens_;
 };

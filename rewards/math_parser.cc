@@ -111,12 +111,16 @@ absl::StatusOr<int> MathParser::Joined(const Frame& frame) {
   if (items.empty()) return NotUnderstood("nothing between brackets");
   if (items.size() == 1) return items[0];
   switch (frame.kind) {
+    case FrameKind::kGroup:
+      // "{1,3}" shows no brackets; "{a or b}" is a list like any other.
+      if (frame.separators.find_first_of("ao") == std::string::npos) {
+        return e_.Add(Op::kBraces, items);
+      }
+      [[fallthrough]];
     case FrameKind::kTop:
       return e_.Add(
           Op::kList, items, 0,
           frame.separators.find('o') == std::string::npos ? 0 : kOrList);
-    case FrameKind::kGroup:
-      return e_.Add(Op::kBraces, items);
     default:
       return e_.Add(Op::kTuple, items);
   }

@@ -1,7 +1,14 @@
 #include "rewards/math_grader.h"
 
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "nlohmann/json.hpp"
 #include "proto/rows.h"
+#include "rewards/grade_rows.h"
 #include "tests/rewards/case_rows.h"
 #include "tests/testing/status_matchers.h"
 
@@ -27,6 +34,74 @@ TEST(MathGraderTest, AgreesWithTheTable) {
     EXPECT_EQ(VerdictName(grade->verdict()), row.row["verdict"])
         << row.place << ": extracted " << grade->extracted();
   }
+}
+
+// Rows as `cohort grade` takes them; the parser of rows is tested with them.
+TEST(MathGraderTest, AgreesWithTheTablesOfGrading) {
+  std::ifstream file("tests/data/grading/own.jsonl");
+  std::string line;
+  int number = 0;
+  while (std::getline(file, line)) {
+    const std::string place = absl::StrCat("own.jsonl:", ++number);
+    const auto row = ParseGradeRow(line, place);
+    COHORT_ASSERT_OK(row) << place;
+    ASSERT_EQ(row->flaw, "") << place;
+    const AnswerForm gold_form =
+        row->form == AnswerForm::kText ? AnswerForm::kText : AnswerForm::kBare;
+    const auto gold = ReadGold(row->prompt.answer(), gold_form, row->policy);
+    const bool expected = nlohmann::json::parse(line)["expected"];
+    // No completion can be right where the gold is refused.
+    const bool accepted = gold.ok() && GradePrediction(*gold, row->completion,
+                                                       row->form, row->policy)
+                                               .verdict() == VERDICT_CORRECT;
+    EXPECT_EQ(accepted, expected) << place << ": " << line.substr(0, 300);
+  }
+  EXPECT_GT(number, 200);
+}
+
+struct BadInput {
+  const char* what;
+  std::string completion;
+};
+
+TEST(MathGraderTest, NoBytesEarnAGradeThatTheyDoNotShow) {
+  const std::vector<BadInput> bad = {
+      {"not UTF-8", "\\boxed{4\xff\x32}"},
+      {"cut character", "\\boxed{42\xe2\x88}"},
+      {"overlong digit", "\\boxed{4\xc0\xb2}"},
+      {"NUL", std::string("\\boxed{4\0002}", 11)},
+      {"right to left", "\\boxed{\u202e24}"},
+      {"isolates", "\\boxed{\u206624\u2069}"},
+      {"zero width", "\\boxed{4\u200b2}"},
+      {"soft hyphen", "\\boxed{4\u00ad2}"},
+      {"full width", "\\boxed{\uff14\uff12}"},
+      {"Arabic digits", "\\boxed{\u0664\u0662}"},
+      {"mathematical digits", "\\boxed{\U0001d7d2\U0001d7d0}"},
+      {"letter O", "\\boxed{4Z}"},
+      {"10 MB of text", std::string(10 << 20, 'a')},
+      {"10 MB in a box", "\\boxed{42" + std::string(10 << 20, ' ') + "1}"},
+      {"10 MB of digits", "\\boxed{" + std::string(10 << 20, '4') + "}"}};
+  const Prompt gold = Gold("42");
+  for (const BadInput& input : bad) {
+    const auto grade = MathGrader().GradeOne(gold, {.text = input.completion},
+                                             absl::InfiniteFuture());
+    COHORT_ASSERT_OK(grade) << input.what;
+    EXPECT_EQ(grade->score(), 0) << input.what;
+    EXPECT_NE(grade->verdict(), VERDICT_CORRECT) << input.what;
+  }
+  const auto right = MathGrader().GradeOne(
+      gold, {.text = std::string(10 << 20, 'a') + "\\boxed{42}"},
+      absl::InfiniteFuture());
+  COHORT_ASSERT_OK(right);
+  EXPECT_EQ(right->verdict(), VERDICT_CORRECT);
+}
+
+TEST(MathGraderTest, AnUnknownPolicyNamesTheKnownOnes) {
+  EXPECT_THAT(PolicyByName("lenient"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::AllOf(HasSubstr("no policy 'lenient'"),
+                                      HasSubstr("core"),
+                                      HasSubstr("unit-conversion"))));
 }
 
 TEST(MathGraderTest, AGoldAnswerThatNothingCanEqualIsRefused) {
