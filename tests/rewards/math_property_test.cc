@@ -25,7 +25,8 @@ Verdict VerdictOf(const std::string& gold, const std::string& prediction) {
   const auto read = ReadGold(gold, AnswerForm::kBare, policy);
   COHORT_EXPECT_OK(read) << gold;
   if (!read.ok()) return VERDICT_GRADER_ERROR;
-  return GradePrediction(*read, prediction, AnswerForm::kBare, policy).verdict();
+  return GradePrediction(*read, prediction, AnswerForm::kBare, policy)
+      .verdict();
 }
 
 TEST(MathPropertyTest, GeneratedPairsComeOutAsTheyWereMade) {
