@@ -1,6 +1,6 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
-    scripts/dev bench [--repeats 3] [--only decode|grpo|load]
+    scripts/dev bench [--repeats 3] [--only decode|grpo|load|grade]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
 .venv (scripts/setup.sh --bench). Prints a table with the bar beside each ratio.
@@ -196,16 +196,33 @@ def bench_load(folder, repeats):
         shutil.rmtree(model)
 
 
+def bench_grade(_, repeats):
+    """Final answers in mathematics; Math-Verify judges the same rows."""
+    from grade_speed import cohort_times, peer_times, speed_rows, summary
+
+    rows = speed_rows([ROOT / "tests/data/grading"])
+    ours = summary(cohort_times(BIN / "cohort-rewards", rows, repeats))
+    peers = summary(peer_times(rows))
+    bar("grade, median us of CPU", ours["median_us"], 50, False,
+        f"Math-Verify {peers['median_us']:.0f}")
+    bar("grade, p99 ms of CPU", ours["p99_ms"], 5, False,
+        f"Math-Verify {peers['p99_ms']:.1f}")
+    bar("grades/s on one core", ours["per_s"], 10000, True,
+        f"Math-Verify {peers['per_s']:.0f}")
+    bar("grades/s, ours / Math-Verify", ours["per_s"] / peers["per_s"], 100,
+        True, f"{len(rows)} rows")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=["decode", "grpo", "load"])
+    parser.add_argument("--only", choices=["decode", "grpo", "load", "grade"])
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for name, bench in (("decode", bench_decode), ("grpo", bench_grpo),
-                            ("load", bench_load)):
+                            ("load", bench_load), ("grade", bench_grade)):
             if args.only in (None, name):
                 bench(folder, args.repeats)
 
