@@ -9,6 +9,19 @@ NodePtr MakeNode(NodeType type, int line) {
   return node;
 }
 
+bool IsKnownBeforeRender(const Node& expression) {
+  if (expression.type == NodeType::kName ||
+      expression.type == NodeType::kCall) {
+    return false;
+  }
+  if (expression.type != NodeType::kFilter) return true;
+  for (const char* name :
+       {"map", "select", "reject", "selectattr", "rejectattr", "random"}) {
+    if (expression.text == name) return false;
+  }
+  return true;
+}
+
 NodePtr CopyTarget(const Node& target) {
   NodePtr copy = MakeNode(target.type, target.line);
   copy->text = target.text;

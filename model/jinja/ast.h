@@ -94,6 +94,7 @@ struct Node {
   NodeType type;
   int line = 0;
   int height = 1;  // Of the tree under it; bounded, so walks may recurse.
+  bool has_slice = false;  // Or something under it.
   std::string text;
   Value value;
   NameMode mode = NameMode::kLoad;
@@ -125,6 +126,10 @@ struct Node {
 };
 
 NodePtr MakeNode(NodeType type, int line);
+
+// Whether Jinja may compute this much of an expression before it renders: it is
+// no name, no call, and no filter that asks for the context.
+bool IsKnownBeforeRender(const Node& expression);
 
 // A copy of an assignment target: names and tuples of them.
 NodePtr CopyTarget(const Node& target);

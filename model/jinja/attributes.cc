@@ -17,6 +17,9 @@ constexpr std::array<std::string_view, 13> kChangesOfContainers = {
     "popitem", "remove",      "reverse",    "sort",   "setdefault",
     "update",  "__setitem__", "__delitem__"};
 
+// Bounds and steps of ranges, so that their places stay within 64 bits.
+constexpr int64_t kMaxReach = int64_t{1} << 44;
+
 // What every Python object has.
 constexpr std::array<std::string_view, 14> kInternals = {
     "__class__",  "__doc__",          "__init__",   "__new__",
@@ -78,11 +81,16 @@ absl::StatusOr<std::optional<Value>> FindItem(const Value& value,
   }
 }
 
-// The places that a slice takes of `size`, first to last.
-absl::StatusOr<std::vector<int64_t>> SlicePlaces(int64_t size,
-                                                 const Value& start,
-                                                 const Value& stop,
-                                                 const Value& step) {
+struct SliceOf {
+  int64_t start = 0;
+  int64_t end = 0;
+  int64_t step = 1;
+  std::vector<int64_t> places;  // First to last.
+};
+
+// What a slice takes of `size` items.
+absl::StatusOr<SliceOf> SlicePlaces(int64_t size, const Value& start,
+                                    const Value& stop, const Value& step) {
   constexpr std::string_view kNoIndex =
       "slice indices must be integers or None or have an __index__ method";
   int64_t by = 1;
@@ -98,15 +106,16 @@ absl::StatusOr<std::vector<int64_t>> SlicePlaces(int64_t size,
     return by > 0 ? std::clamp<int64_t>(i, 0, size)
                   : std::clamp<int64_t>(i, -1, size - 1);
   };
-  COHORT_ASSIGN_OR_RETURN(int64_t i, clamp(start, by > 0 ? 0 : size - 1));
-  COHORT_ASSIGN_OR_RETURN(const int64_t end, clamp(stop, by > 0 ? size : -1));
-  std::vector<int64_t> places;
-  while (by > 0 ? i < end : i > end) {
-    places.push_back(i);
+  SliceOf slice;
+  slice.step = by;
+  COHORT_ASSIGN_OR_RETURN(slice.start, clamp(start, by > 0 ? 0 : size - 1));
+  COHORT_ASSIGN_OR_RETURN(slice.end, clamp(stop, by > 0 ? size : -1));
+  for (int64_t i = slice.start; by > 0 ? i < slice.end : i > slice.end;
+       i += by) {
+    slice.places.push_back(i);
     if (by > size || by < -size) break;
-    i += by;
   }
-  return places;
+  return slice;
 }
 
 Result SliceText(const Value& value, const std::vector<int64_t>& places) {
@@ -124,15 +133,19 @@ Result SliceText(const Value& value, const std::vector<int64_t>& places) {
   return Value::String(std::move(result), value.markup());
 }
 
-Result SliceRange(const RangeObject& range,
-                  const std::vector<int64_t>& places) {
+Result SliceRange(const RangeObject& range, const SliceOf& slice) {
   auto result = std::make_shared<RangeObject>();
-  const auto count = static_cast<int64_t>(places.size());
-  const int64_t by = count > 1 ? places[1] - places[0] : 1;
-  result->size = count;
-  result->step = range.step * by;
-  result->start = count == 0 ? 0 : range.start + places[0] * range.step;
-  result->stop = result->start + count * result->step;
+  result->size = static_cast<int64_t>(slice.places.size());
+  const auto reach = [&](int64_t from, int64_t by, int64_t* to) {
+    const __int128 place = __int128{from} + __int128{by} * range.step;
+    *to = static_cast<int64_t>(place);
+    return place < kMaxReach && place > -kMaxReach;
+  };
+  if (!reach(0, slice.step, &result->step) ||
+      !reach(range.start, slice.start, &result->start) ||
+      !reach(range.start, slice.end, &result->stop)) {
+    return Error("OverflowError", "a range reaches too far");
+  }
   return Value::Of(Kind::kRange, std::move(result));
 }
 
@@ -233,11 +246,12 @@ Result GetSlice(const Value& value, const Value& start, const Value& stop,
           Cat("'", TypeName(value), "' object is not subscriptable"));
   }
   COHORT_ASSIGN_OR_RETURN(const int64_t size, Length(value));
-  COHORT_ASSIGN_OR_RETURN(const std::vector<int64_t> places,
+  COHORT_ASSIGN_OR_RETURN(const SliceOf slice,
                           SlicePlaces(size, start, stop, step));
   if (value.Is(Kind::kRange)) {
-    return SliceRange(value.As<RangeObject>(), places);
+    return SliceRange(value.As<RangeObject>(), slice);
   }
+  const std::vector<int64_t>& places = slice.places;
   if (!value.IsSequence()) return SliceText(value, places);
   std::vector<Value> items;
   items.reserve(places.size());

@@ -13,6 +13,9 @@
 namespace cohort::jinja {
 
 Result Interpreter::EvaluateInside(const Node& node, Activation* activation) {
+  if (is_folding_ && !IsKnownBeforeRender(node)) {
+    return absl::FailedPreconditionError("not known before the render");
+  }
   switch (node.type) {
     case NodeType::kConstant:
       return node.value;
@@ -100,6 +103,9 @@ Result Interpreter::EvaluateCondition(const Node& node,
   COHORT_ASSIGN_OR_RETURN(const Value test, Evaluate(*node.first, activation));
   if (IsTrue(test)) return Evaluate(*node.second, activation);
   if (node.third != nullptr) return Evaluate(*node.third, activation);
+  if (is_folding_) {
+    return absl::FailedPreconditionError("not known before the render");
+  }
   return Value::Undefined(
       Cat("the inline if-expression on line ", node.line,
           " evaluated to false and no else section was defined."));
@@ -164,7 +170,12 @@ Result Interpreter::EvaluateItem(const Node& node, Activation* activation) {
     COHORT_ASSIGN_OR_RETURN(parts[i], Evaluate(*nodes[i], activation));
   }
   COHORT_RETURN_IF_ERROR(SpendOn(value));
-  return GetSlice(value, parts[0], parts[1], parts[2]);
+  Result slice = GetSlice(value, parts[0], parts[1], parts[2]);
+  if (is_folding_ && !slice.ok() && !value.Is(Kind::kUndefined) &&
+      slice.status().message().rfind("TypeError", 0) == 0) {
+    return Value::Undefined("no such slice");
+  }
+  return slice;
 }
 
 absl::Status Interpreter::EvaluateArguments(const Node& node,

@@ -42,9 +42,11 @@ class PercentArguments {
   }
 
   absl::Status CheckAllTaken() const {
-    // A mapping may be left alone; so may what has keys of any kind.
+    // What has items may be left alone, for Python takes it for a mapping.
     const bool may_stay =
-        named_ || arguments_.Is(Kind::kDict) || arguments_.Is(Kind::kList);
+        named_ || arguments_.Is(Kind::kDict) || arguments_.Is(Kind::kList) ||
+        arguments_.Is(Kind::kRange) || arguments_.Is(Kind::kBytes) ||
+        arguments_.Is(Kind::kUndefined);
     const size_t given =
         arguments_.Is(Kind::kTuple) ? arguments_.items().size() : 1;
     if (arguments_.Is(Kind::kTuple) ? taken_ < given

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "model/jinja/callable.h"
 #include "model/jinja/cat.h"
 #include "model/jinja/interpreter.h"
 #include "model/jinja/number.h"
@@ -15,6 +16,8 @@ namespace cohort::jinja {
 namespace {
 
 constexpr int64_t kMaxRange = 100000;
+// Of starts, stops and steps, so that places stay within 64 bits.
+constexpr int64_t kMaxBound = int64_t{1} << 44;
 
 Result Range(Arguments& arguments) {
   if (!arguments.named.empty()) {
@@ -34,6 +37,11 @@ Result Range(Arguments& arguments) {
                            "integer")));
   }
   const auto [start, stop, step] = bounds;
+  for (const int64_t bound : bounds) {
+    if (bound > kMaxBound || bound < -kMaxBound) {
+      return Error("OverflowError", "a range reaches too far");
+    }
+  }
   if (step == 0) return ValueError("range() arg 3 must not be zero");
   auto range = std::make_shared<RangeObject>();
   range->start = start;
@@ -80,6 +88,27 @@ Result Dict(Arguments& arguments) {
   }
   for (auto& [name, value] : arguments.named) dict.Set(name, std::move(value));
   return dict.Build();
+}
+
+// dict.fromkeys(keys, value).
+Result FromKeys(Arguments& arguments) {
+  COHORT_ASSIGN_OR_RETURN(
+      const Bound bound,
+      Bound::Make("fromkeys", {{"iterable", "value"}, 1, false}, arguments));
+  COHORT_ASSIGN_OR_RETURN(const std::vector<Value> keys, Items(bound[0]));
+  DictBuilder dict;
+  for (const Value& key : keys) {
+    COHORT_RETURN_IF_ERROR(dict.Set(key, bound.Or(1, Value::None())));
+  }
+  return dict.Build();
+}
+
+Value MakeDictFunction() {
+  auto dict = std::make_shared<AttributedCallable>();
+  dict->name = "dict";
+  dict->call = Dict;
+  dict->attributes = {{"fromkeys", MakeCallable("fromkeys", FromKeys)}};
+  return Value::Of(Kind::kCallable, std::move(dict));
 }
 
 Result MakeCycler(Arguments& arguments) {
@@ -159,7 +188,7 @@ Result NotBuilt(Arguments&) {
 std::map<std::string, Value> MakeFunctions(absl::Time now) {
   return {
       {"range", MakeCallable("range", Range)},
-      {"dict", MakeCallable("dict", Dict)},
+      {"dict", MakeDictFunction()},
       {"cycler", MakeCallable("cycler", MakeCycler)},
       {"joiner", MakeCallable("joiner", MakeJoiner)},
       {"lipsum", MakeCallable("lipsum", NotBuilt)},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/jinja/callable.h"
 #include "model/jinja/cat.h"
 #include "model/jinja/filters.h"
 #include "model/jinja/text.h"
@@ -152,12 +153,24 @@ Value Interpreter::MakeMacro(const Node& node, Activation* activation) {
     outer->is_seen = true;
   }
   steps_left_ -= kStepsOfMacro;
-  Value macro =
-      MakeCallable(node.text, [this, &node, activation](Arguments& arguments) {
-        return CallMacro(node, activation, arguments);
-      });
-  macro.As<CallableObject>().type = "Macro";
-  return macro;
+  auto macro = std::make_shared<AttributedCallable>();
+  macro->name = node.text;
+  macro->type = "Macro";
+  macro->call = [this, &node, activation](Arguments& arguments) {
+    return CallMacro(node, activation, arguments);
+  };
+  std::vector<Value> parameters;
+  for (const NodePtr& parameter : node.items) {
+    parameters.push_back(Value::String(parameter->text));
+  }
+  // No more of them than a tree has: always a tuple.
+  macro->attributes = {
+      {"name", node.text.empty() ? Value::None() : Value::String(node.text)},
+      {"arguments", *MakeTuple(std::move(parameters))},
+      {"catch_kwargs", Value::Bool(node.takes_kwargs)},
+      {"catch_varargs", Value::Bool(node.takes_varargs)},
+      {"caller", Value::Bool(node.takes_caller)}};
+  return Value::Of(Kind::kCallable, std::move(macro));
 }
 
 Result Interpreter::MakeNamespace(Arguments& arguments) {

@@ -28,7 +28,7 @@ namespace cohort::jinja {
 struct RunLimits {
   // One per expression and statement, and one per 32 bytes or item that an
   // operation goes through.
-  int64_t steps = 0;
+  int64_t steps;
 };
 
 struct Rendered {
@@ -64,6 +64,7 @@ class Interpreter {
   FlowResult ExecuteBody(const Node& body, Activation* activation);
   FlowResult ExecuteIf(const Node& node, Activation* activation);
   absl::Status Output(const Node& node, Activation* activation);
+  Result EvaluateOutput(const Node& node, Activation* activation);
   absl::Status Set(const Node& node, Activation* activation);
   FlowResult SetBlock(const Node& node, Activation* activation);
   FlowResult FilterBlock(const Node& node, Activation* activation);
@@ -143,6 +144,9 @@ class Interpreter {
   int64_t steps_left_;
   int depth_ = 0;
   int error_line_ = 0;
+  // Jinja computes what it can before it renders, and looks slices up as items
+  // then: one that Python refuses is undefined instead of an error.
+  bool is_folding_ = false;
   bool escapes_ = false;  // Inside {% autoescape true %}.
 
   std::string text_;           // What the template itself has written.

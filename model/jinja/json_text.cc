@@ -147,7 +147,7 @@ class Writer {
  private:
   void WriteText(const std::string& text) {
     out_ += '"';
-    if (style_.ensure_ascii && !IsAscii(text)) {
+    if (style_.ensure_ascii) {
       for (const char32_t c : Decode(text)) WriteCharacter(c);
     } else {
       for (const char c : text) {
@@ -188,8 +188,8 @@ class Writer {
         break;
     }
     const auto code = static_cast<uint32_t>(c);
-    // With ensure_ascii json.dumps escapes DEL as it stands: it is ASCII.
-    if (code >= 0x20 && code < 0x80) {
+    // DEL stands as it is, unless all that is not printable ASCII must not.
+    if (code >= 0x20 && code < (style_.ensure_ascii ? 0x7F : 0x80)) {
       out_ += static_cast<char>(c);
     } else if (code < 0x10000) {
       absl::StrAppendFormat(&out_, "\\u%04x", code);

@@ -227,6 +227,8 @@ class Lexer {
       Skip(end - at_ + length);
       return absl::OkStatus();
     }
+    // Jinja's own rule: nothing at all behind the beginning is no error.
+    if (at_ == source_.size()) return absl::OkStatus();
     return SyntaxError(line, "Missing end of comment tag");
   }
 
@@ -247,6 +249,7 @@ class Lexer {
       Skip(Rest().size() - rest.size() + end);
       return absl::OkStatus();
     }
+    if (at_ == source_.size()) return absl::OkStatus();
     return SyntaxError(line, "Missing end of raw directive");
   }
 

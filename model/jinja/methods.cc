@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "model/jinja/attributes.h"
+#include "model/jinja/callable.h"
 #include "model/jinja/cat.h"
 #include "model/jinja/number.h"
 #include "model/jinja/signature.h"
@@ -121,6 +122,17 @@ std::optional<Value> CyclerAttribute(const Value& value,
   return std::nullopt;
 }
 
+std::optional<Value> CallableAttribute(const Value& value,
+                                       std::string_view name) {
+  const auto* const callable =
+      dynamic_cast<const AttributedCallable*>(value.object().get());
+  if (callable == nullptr) return std::nullopt;
+  for (const auto& [theirs, attribute] : callable->attributes) {
+    if (theirs == name) return attribute;
+  }
+  return std::nullopt;
+}
+
 int64_t CountBits(const Value& value, bool only_ones) {
   const mpz_class magnitude = abs(value.integer());
   if (magnitude == 0) return 0;
@@ -143,10 +155,7 @@ std::optional<Value> FindContainerMethod(const Value& value,
     case Kind::kCycler:
       return CyclerAttribute(value, name);
     case Kind::kCallable:
-      if (name == "name" && value.As<CallableObject>().type == "Macro") {
-        return Value::String(value.As<CallableObject>().name);
-      }
-      return std::nullopt;
+      return CallableAttribute(value, name);
     default:
       return std::nullopt;
   }

@@ -73,7 +73,9 @@ absl::StatusOr<std::string> Parser::ExpectName() {
 }
 
 NodeResult Parser::Done(NodePtr node) const {
+  node->has_slice = node->type == NodeType::kSlice;
   ForEachChild(*node, [&](const Node& child) {
+    node->has_slice |= child.has_slice;
     node->height = std::max(node->height, child.height + 1);
   });
   if (node->height > kMaxHeight) {

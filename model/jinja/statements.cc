@@ -83,9 +83,22 @@ Interpreter::FlowResult Interpreter::ExecuteIf(const Node& node,
   return Execute(*node.otherwise, activation);
 }
 
+Result Interpreter::EvaluateOutput(const Node& node, Activation* activation) {
+  if (node.has_slice) {
+    is_folding_ = true;
+    Result folded = Evaluate(node, activation);
+    is_folding_ = false;
+    if (folded.ok()) return folded;
+    // What cannot be folded is left for the render.
+    error_line_ = 0;
+  }
+  return Evaluate(node, activation);
+}
+
 absl::Status Interpreter::Output(const Node& node, Activation* activation) {
   for (const NodePtr& item : node.items) {
-    COHORT_ASSIGN_OR_RETURN(const Value value, Evaluate(*item, activation));
+    COHORT_ASSIGN_OR_RETURN(const Value value,
+                            EvaluateOutput(*item, activation));
     COHORT_ASSIGN_OR_RETURN(std::string text, Str(value));
     const bool is_data = item->flag && item->type == NodeType::kConstant;
     const bool is_safe = is_data || (value.Is(Kind::kString) && value.markup());

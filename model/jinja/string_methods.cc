@@ -274,6 +274,28 @@ Result JoinTexts(const Value& self, const Bound& arguments) {
   return MakeString(std::move(result), self.markup());
 }
 
+// table: by code point, another one, a text, or None for nothing.
+Result Translate(const Value& self, const Bound& arguments) {
+  std::string result;
+  for (const char32_t c : Decode(self.text())) {
+    COHORT_ASSIGN_OR_RETURN(
+        const Value to,
+        GetItem(arguments[0], Value::Int(static_cast<int64_t>(c))));
+    if (to.Is(Kind::kUndefined)) {
+      Append(c, &result);
+    } else if (to.Is(Kind::kString)) {
+      result += to.text();
+    } else if (to.IsInteger() && !to.IsBig() && to.small() >= 0 &&
+               to.small() <= 0x10FFFF) {
+      Append(static_cast<char32_t>(to.small()), &result);
+    } else if (!to.Is(Kind::kNone)) {
+      return TypeError("character mapping must return integer, None or str");
+    }
+    if (result.size() > kMaxStringBytes) break;
+  }
+  return MakeString(std::move(result), self.markup());
+}
+
 Result EncodeText(const Value& self, const Bound& arguments) {
   COHORT_ASSIGN_OR_RETURN(const std::string encoding,
                           arguments.Text(0, "utf-8"));
@@ -324,6 +346,7 @@ const std::vector<MethodEntry>& Methods() {
           {"strip", {{"chars"}, 0, false}, StripText<Side::kBoth>},
           {"swapcase", {{}, 0, false}, MapText<SwapCase>},
           {"title", {{}, 0, false}, MapText<TitleWords>},
+          {"translate", {{"table"}, 1, false}, Translate},
           {"upper", {{}, 0, false}, MapText<Upper>},
           {"zfill", {{"width"}, 1, false}, FillZeros},
       };
