@@ -33,7 +33,9 @@ absl::StatusOr<std::string> ConfigToSave(const std::string& config_json,
   root["torch_dtype"] = dtype;
   root["dtype"] = dtype;
   root.erase("quantization_config");
-  root["num_nextn_predict_layers"] = 0;
+  if (root.contains("num_nextn_predict_layers")) {
+    root["num_nextn_predict_layers"] = 0;
+  }
   return root.dump(2) + "\n";
 }
 

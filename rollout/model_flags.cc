@@ -22,9 +22,10 @@ std::string DtypeName(const ModelFlags& flags, const ModelConfig& config,
 
 void AddModelFlags(FlagParser* parser, ModelFlags* flags) {
   parser->Required("model", &flags->model, "DIR", "Hugging Face folder");
-  parser->Flag("dtype", &flags->dtype, "DTYPE",
-               "computed in: float32 or bfloat16; default: the checkpoint's, on "
-               "the CPU float32");
+  parser->Flag(
+      "dtype", &flags->dtype, "DTYPE",
+      "computed in: float32 or bfloat16; default: the checkpoint's, on "
+      "the CPU float32");
   parser->Switch("allow-nonfinite", &flags->allow_nonfinite,
                  "load weights that are NaN or infinite");
   parser->Flag("device", &flags->device, "DEVICE", "auto, cpu or cuda");

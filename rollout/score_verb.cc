@@ -110,18 +110,18 @@ absl::Status WriteLogits(const std::string& path, const Transformer& model,
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].flaw.empty()) continue;
     const at::Tensor& hidden = scored[i].hidden;
-    tensors.push_back({.name = absl::StrCat("logits.", rows[i].name),
-                       .dtype = Dtype::kF32,
-                       .shape = {hidden.size(0), model.config().vocab_size},
-                       .bytes = [&held, &model, hidden] {
-                         held = Linear(hidden, model.Head())
-                                    .to(at::kCPU, at::kFloat)
-                                    .contiguous();
-                         return std::string_view(
-                             reinterpret_cast<const char*>(
-                                 held.const_data_ptr<float>()),
-                             held.nbytes());
-                       }});
+    tensors.push_back(
+        {.name = absl::StrCat("logits.", rows[i].name),
+         .dtype = Dtype::kF32,
+         .shape = {hidden.size(0), model.config().vocab_size},
+         .bytes = [&held, &model, hidden] {
+           held = Linear(hidden, model.Head())
+                      .to(at::kCPU, at::kFloat)
+                      .contiguous();
+           return std::string_view(
+               reinterpret_cast<const char*>(held.const_data_ptr<float>()),
+               held.nbytes());
+         }});
   }
   absl::Status written;
   COHORT_RETURN_IF_ERROR(GuardTorch([&] {
@@ -137,7 +137,8 @@ absl::Status CheckNames(const std::vector<ScoreRow>& rows) {
   for (const ScoreRow& row : rows) {
     if (row.flaw.empty() && !names.insert(row.name).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat("id ", row.id, " stands twice: --logits names its "
+          absl::StrCat("id ", row.id,
+                       " stands twice: --logits names its "
                        "tensors by id"));
     }
   }
@@ -153,9 +154,10 @@ absl::Status Score(const ScoreFlags& flags) {
     if (row.flaw.empty()) row.flaw = CheckTokens(row, model->config());
   }
   if (!flags.logits.empty()) COHORT_RETURN_IF_ERROR(CheckNames(rows));
-  COHORT_ASSIGN_OR_RETURN(
-      const std::vector<Scored> scored,
-      GuardTorch([&] { return ScoreRows(*model, rows, !flags.logits.empty()); }));
+  COHORT_ASSIGN_OR_RETURN(const std::vector<Scored> scored, GuardTorch([&] {
+                            return ScoreRows(*model, rows,
+                                             !flags.logits.empty());
+                          }));
   if (!flags.logits.empty()) {
     COHORT_RETURN_IF_ERROR(WriteLogits(flags.logits, *model, rows, scored));
   }

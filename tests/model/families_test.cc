@@ -154,9 +154,10 @@ TEST_P(FamilyTest, CountsItsParameters) {
   EXPECT_EQ(values, model->config().ParameterCount());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FamilyTest, TinyFamilies(), [](const auto& info) {
-  return std::string(info.param);
-});
+INSTANTIATE_TEST_SUITE_P(All, FamilyTest, testing::ValuesIn(kTinyFamilies),
+                         [](const auto& info) {
+                           return std::string(info.param);
+                         });
 
 // Where no more tokens are visible than are selected, V3.2 is V3, bit for bit.
 TEST(SparseAttentionTest, EqualsDenseWithinTheSelection) {

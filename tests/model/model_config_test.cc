@@ -76,6 +76,23 @@ TEST(ModelConfigTest, CountsThePublishedParameters) {
             counts["DeepSeek-V3 main model"]["total"]);
 }
 
+// V2-Lite's published shape; 15.7 billion are published.
+TEST(ModelConfigTest, CountsThePublishedParametersOfV2Lite) {
+  json config = GoodConfig();
+  config.update(json::parse(R"({"model_type": "deepseek_v2",
+    "scoring_func": "softmax", "topk_method": "greedy",
+    "vocab_size": 102400, "hidden_size": 2048, "intermediate_size": 10944,
+    "moe_intermediate_size": 1408, "num_hidden_layers": 27,
+    "first_k_dense_replace": 1, "num_attention_heads": 16,
+    "num_key_value_heads": 16, "q_lora_rank": null, "kv_lora_rank": 512,
+    "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+    "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6,
+    "max_position_embeddings": 163840})"));
+  const auto parsed = ParseModelConfig(config.dump(), "lite");
+  COHORT_ASSERT_OK(parsed);
+  EXPECT_EQ(parsed->ParameterCount(), 15706484224);
+}
+
 TEST(ModelConfigTest, TheHashSeesEveryNumberThatMatters) {
   const auto base = ParseModelConfig(GoodConfig().dump(), "base");
   COHORT_ASSERT_OK(base);
@@ -155,6 +172,137 @@ INSTANTIATE_TEST_SUITE_P(
         BadField{"rope_scaling",
                  {{"type", "yarn"}},
                  "rope_scaling: factor is missing"}));
+
+json FamilyConfig(const std::string& name) {
+  return json::parse(
+      ReadFile("tests/data/parity/" + name + "/fp32/config.json"));
+}
+
+struct BadFamilyField {
+  std::string family;
+  std::string field;
+  json value;
+  std::string message;
+};
+
+class BadFamilyTest : public testing::TestWithParam<BadFamilyField> {};
+
+TEST_P(BadFamilyTest, IsNamed) {
+  json config = FamilyConfig(GetParam().family);
+  config[GetParam().field] = GetParam().value;
+  EXPECT_THAT(ParseModelConfig(config.dump(), "x/config.json"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("x/config.json: "),
+                             HasSubstr(GetParam().message))));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Fields, BadFamilyTest,
+    testing::Values(
+        BadFamilyField{"deepseek_v2", "topk_method", "noaux_tc",
+                       "topk_method \"noaux_tc\" is not supported"},
+        BadFamilyField{"deepseek_v2", "scoring_func", "sigmoid",
+                       "scoring_func \"sigmoid\""},
+        BadFamilyField{"deepseek_v2", "rope_interleave", false,
+                       "rope_interleave false"},
+        BadFamilyField{"deepseek_v32", "q_lora_rank", nullptr,
+                       "q_lora_rank is missing"},
+        BadFamilyField{"deepseek_v32", "index_topk", 0, "index_topk"},
+        BadFamilyField{"deepseek_v32", "index_head_dim", 4,
+                       "index_head_dim is less than qk_rope_head_dim"},
+        BadFamilyField{"deepseek_v32",
+                       "layer_types",
+                       {"indexed_attention", "full_attention"},
+                       "layer_types holds \"full_attention\""},
+        BadFamilyField{"deepseek_v32",
+                       "mlp_layer_types",
+                       {"sparse", "sparse"},
+                       "mlp_layer_types differs"},
+        BadFamilyField{"qwen2", "use_sliding_window", true,
+                       "use_sliding_window true"},
+        BadFamilyField{"qwen2",
+                       "layer_types",
+                       {"full_attention", "sliding_attention"},
+                       "layer_types holds \"sliding_attention\""},
+        BadFamilyField{"qwen2", "num_key_value_heads", 4,
+                       "num_key_value_heads 4 does not divide 6"},
+        BadFamilyField{"qwen3_yarn", "head_dim", 7, "head_dim must be even"},
+        BadFamilyField{"qwen3_yarn",
+                       "rope_parameters",
+                       {{"full_attention", {{"rope_theta", 10000.0}}}},
+                       "full_attention is an object"},
+        BadFamilyField{"llama3", "hidden_act", "gelu", "hidden_act \"gelu\""},
+        BadFamilyField{"llama3", "mlp_bias", true, "mlp_bias true"},
+        BadFamilyField{"llama3", "sliding_window", 32,
+                       "sliding_window is not supported"},
+        BadFamilyField{"llama3", "partial_rotary_factor", 0.5,
+                       "partial_rotary_factor 0.5"},
+        BadFamilyField{"llama3",
+                       "rope_parameters",
+                       {{"rope_type", "llama3"},
+                        {"factor", 8},
+                        {"low_freq_factor", 4},
+                        {"high_freq_factor", 4}},
+                       "high_freq_factor must be more"},
+        BadFamilyField{"llama3",
+                       "rope_parameters",
+                       {{"rope_type", "longrope"}},
+                       "rope_type \"longrope\""}));
+
+TEST(ModelConfigTest, TheHashSeesWhatOtherFamiliesAdd) {
+  const std::tuple<std::string, std::string, json> changes[] = {
+      {"deepseek_v2", "topk_method", "greedy"},
+      {"deepseek_v2", "routed_scaling_factor", 1.5},
+      {"deepseek_v32", "index_topk", 13},
+      {"deepseek_v32", "index_n_heads", 13},
+      {"qwen2", "head_dim", 10},
+      {"qwen2", "num_key_value_heads", 3},
+      {"qwen3_yarn", "attention_bias", true},
+      {"llama3", "attention_bias", true},
+      {"llama3", "max_position_embeddings", 1024}};
+  for (const auto& [family, field, value] : changes) {
+    json config = FamilyConfig(family);
+    const auto base = ParseModelConfig(config.dump(), family);
+    COHORT_ASSERT_OK(base);
+    config[field] = value;
+    const auto other = ParseModelConfig(config.dump(), family);
+    COHORT_ASSERT_OK(other);
+    EXPECT_NE(ModelHash(*other), ModelHash(*base)) << family << " " << field;
+  }
+}
+
+// Ignored as transformers ignores it: weights are scaled and never divided by
+// their sum.
+TEST(ModelConfigTest, DeepseekV2NeverNormalisesItsWeights) {
+  json config = FamilyConfig("deepseek_v2");
+  config["norm_topk_prob"] = true;
+  const auto parsed = ParseModelConfig(config.dump(), "v2");
+  COHORT_ASSERT_OK(parsed);
+  EXPECT_FALSE(parsed->router.normalise);
+  EXPECT_EQ(parsed->router.scaling, 16);
+}
+
+// What config.json does not say follows from what it says, as in transformers.
+TEST(ModelConfigTest, AbsentFieldsHaveTheirDefaults) {
+  json config = FamilyConfig("llama3");
+  config.erase("head_dim");
+  config.erase("num_key_value_heads");
+  config["rope_parameters"].erase("original_max_position_embeddings");
+  const auto llama = ParseModelConfig(config.dump(), "llama");
+  COHORT_ASSERT_OK(llama);
+  EXPECT_EQ(llama->head_dim, 8);
+  EXPECT_EQ(llama->num_key_value_heads, 6);
+  EXPECT_EQ(llama->rope.original_max_position_embeddings, 512);
+  config.erase("rope_parameters");
+  const auto plain = ParseModelConfig(config.dump(), "llama");
+  COHORT_ASSERT_OK(plain);
+  EXPECT_EQ(plain->rope.theta, 10000);
+  config = FamilyConfig("deepseek_v2_lite");
+  config["n_group"] = nullptr;
+  config["topk_group"] = nullptr;
+  config.erase("topk_method");
+  COHORT_EXPECT_OK(ParseModelConfig(config.dump(), "lite"));
+}
 
 TEST(ModelConfigTest, TextThatIsNoJsonIsNamed) {
   EXPECT_THAT(ParseModelConfig("{", "x"),

@@ -143,18 +143,20 @@ TEST_P(ParityTest, EveryLayerEqualsTransformers) {
     auto shorter = Transformer::Create(config, at::kFloat, at::kCPU);
     COHORT_ASSERT_OK(shorter);
     COHORT_ASSERT_OK(LoadWeights(folder_ + "/fp32", shorter->get()));
-    const ForwardResult result = (*shorter)->Forward(
-        PackSequences({reference_.Ids("s2.input_ids")}, at::kCPU));
-    const std::string name = "s2.hidden.layer" + std::to_string(last);
-    const at::Tensor state = reference_.Get(name);
     at::Tensor weight;
     for (const NamedTensor& view : (*shorter)->HfTensors()) {
       if (view.name == "model.norm.weight") weight = view.tensor;
     }
-    const at::Tensor normed =
-        weight * state *
-        (state.square().mean(-1, true) + config.rms_norm_eps).rsqrt();
-    ExpectNear(result.hidden, normed, name);
+    for (int s = 0; s < 3; ++s) {
+      const ForwardResult result = (*shorter)->Forward(
+          PackSequences({reference_.Ids(Name(s, "input_ids"))}, at::kCPU));
+      const std::string name = Name(s, "hidden.layer" + std::to_string(last));
+      const at::Tensor state = reference_.Get(name);
+      const at::Tensor normed =
+          weight * state *
+          (state.square().mean(-1, true) + config.rms_norm_eps).rsqrt();
+      ExpectNear(result.hidden, normed, name);
+    }
   }
 }
 
@@ -240,53 +242,30 @@ TEST_P(ParityTest, GradientsEqualTransformers) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, ParityTest,
                          testing::ValuesIn(FixtureFolders()), FixtureName);
 
-// bf16 weights in shards with a config as DeepSeek publishes it, computed in
-// float32.
+// bf16 weights, as transformers saves them and in shards with a config as the
+// models are published, computed in float32.
 TEST(ReleaseStyleTest, WidenedWeightsGiveTheSameLogits) {
   const at::NoGradGuard no_grad;
-  const std::string folder = "tests/data/parity/deepseek_v3_moon";
-  const StoredTensors reference(folder + "/reference_bf16.safetensors");
-  const auto model = LoadFolder(folder + "/bf16_sharded_release_style");
-  for (int s = 0; s < 3; ++s) {
-    const std::string prefix = "s" + std::to_string(s);
-    // The same tokens as in the float32 fixture.
-    const StoredTensors tokens(folder + "/reference.safetensors");
-    const ForwardResult result = model->Forward(
-        PackSequences({tokens.Ids(prefix + ".input_ids")}, at::kCPU));
-    ExpectNear(at::linear(result.hidden, model->Head()),
-               reference.Get(prefix + ".logits"), prefix + ".logits");
+  int compared = 0;
+  for (const std::string& folder : FixtureFolders()) {
+    for (const char* form : {"/bf16", "/bf16_sharded_release_style"}) {
+      if (!std::filesystem::exists(folder + form)) continue;
+      const StoredTensors reference(folder + "/reference_bf16.safetensors");
+      // The same tokens as in the float32 fixture.
+      const StoredTensors tokens(folder + "/reference.safetensors");
+      const auto model = LoadFolder(folder + form);
+      for (int s = 0; s < 3; ++s) {
+        const std::string prefix = "s" + std::to_string(s);
+        const ForwardResult result = model->Forward(
+            PackSequences({tokens.Ids(prefix + ".input_ids")}, at::kCPU));
+        ExpectNear(at::linear(result.hidden, model->Head()),
+                   reference.Get(prefix + ".logits"),
+                   folder + form + " " + prefix);
+      }
+      ++compared;
+    }
   }
-}
-
-// Computed in bfloat16, against float32 computed from the same weights: no
-// further off than transformers' own bfloat16 by more than the manifest allows.
-TEST(ReleaseStyleTest, Bfloat16ArithmeticStaysNearFloat32) {
-  const at::NoGradGuard no_grad;
-  const std::string folder = "tests/data/parity/deepseek_v3_moon";
-  const std::string weights = folder + "/bf16_sharded_release_style";
-  const StoredTensors reference(folder + "/reference_bf16.safetensors");
-  const StoredTensors tokens(folder + "/reference.safetensors");
-  const nlohmann::json bounds = nlohmann::json::parse(
-      std::ifstream(folder + "/manifest.json"))["tolerances"]["bf16_compute"];
-  const auto config = LoadModelConfig(weights);
-  COHORT_ASSERT_OK(config);
-  auto model = Transformer::Create(*config, at::kBFloat16, at::kCPU);
-  COHORT_ASSERT_OK(model);
-  COHORT_ASSERT_OK(LoadWeights(weights, model->get()));
-  double total = 0;
-  double count = 0;
-  for (int s = 0; s < 3; ++s) {
-    const std::string prefix = "s" + std::to_string(s);
-    const ForwardResult result = (*model)->Forward(
-        PackSequences({tokens.Ids(prefix + ".input_ids")}, at::kCPU));
-    const at::Tensor got =
-        at::linear(result.hidden, (*model)->Head()).to(at::kFloat);
-    const at::Tensor gap = (got - reference.Get(prefix + ".logits")).abs();
-    EXPECT_LE(gap.max().item<double>(), bounds["logits_max_abs"]) << prefix;
-    total += gap.sum().item<double>();
-    count += static_cast<double>(gap.numel());
-  }
-  EXPECT_LE(total / count, bounds["logits_mean_abs"]);
+  EXPECT_GT(compared, 0);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "model/transformer.h"
 
+#include <c10/core/CPUAllocator.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +9,7 @@
 #include "model/guard.h"
 #include "tests/testing/sampler_checks.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/tiny_model.h"
+#include "tests/testing/tiny_families.h"
 
 namespace cohort {
 namespace {
@@ -176,6 +177,69 @@ TEST(KvCacheTest, TooMuchMemoryIsResourceExhausted) {
       StatusIs(absl::StatusCode::kResourceExhausted,
                HasSubstr("cache of 1099511627776 blocks")));
   EXPECT_EQ(KvCache::BytesPerToken(TinyConfig(), at::kFloat), 128);
+}
+
+// Counts what LibTorch's allocator gives out on the CPU while it lives.
+class CountingAllocator : public c10::Allocator {
+ public:
+  CountingAllocator() : previous_(c10::GetCPUAllocator()) {
+    c10::SetCPUAllocator(this, /*priority=*/100);
+  }
+  ~CountingAllocator() override { c10::SetCPUAllocator(previous_, 100); }
+
+  c10::DataPtr allocate(size_t bytes) override {
+    bytes_ += static_cast<int64_t>(bytes);
+    return previous_->allocate(bytes);
+  }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    previous_->copy_data(to, from, bytes);
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  c10::Allocator* const previous_;
+  int64_t bytes_ = 0;
+};
+
+int64_t AllocatedPerTokenAndLayer(const ModelConfig& config,
+                                  at::ScalarType dtype) {
+  constexpr int64_t kBlocks = 6;
+  constexpr int64_t kBlockTokens = 16;
+  const CountingAllocator allocator;
+  const auto cache =
+      KvCache::Create(config, kBlocks, kBlockTokens, dtype, at::kCPU);
+  COHORT_EXPECT_OK(cache);
+  const int64_t places = kBlocks * kBlockTokens * config.num_hidden_layers;
+  EXPECT_EQ(allocator.bytes() % places, 0);
+  EXPECT_EQ(allocator.bytes() / places, KvCache::BytesPerToken(config, dtype));
+  return allocator.bytes() / places;
+}
+
+// DeepSeek-V2's attention (arXiv:2405.04434, section 3.1.2): 128 heads that
+// would each hold a key of 128 + 64 and a value of 128.
+TEST(KvCacheTest, LatentsTakeTwoHundredthsOfFullHeads) {
+  ModelConfig config = TinyConfig();
+  config.num_attention_heads = 128;
+  config.kv_lora_rank = 512;
+  config.qk_nope_head_dim = 128;
+  config.qk_rope_head_dim = 64;
+  config.v_head_dim = 128;
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const int64_t bytes = static_cast<int64_t>(c10::elementSize(dtype));
+    const int64_t latent = AllocatedPerTokenAndLayer(config, dtype);
+    EXPECT_EQ(latent, (512 + 64) * bytes);
+    const int64_t full = 128 * (128 + 64 + 128) * bytes;
+    EXPECT_LE(static_cast<double>(latent), 0.02 * static_cast<double>(full));
+  }
+}
+
+TEST(KvCacheTest, GroupedQueriesHoldKeysAndValuesOnce) {
+  const ModelConfig config = TinyFamilyConfig("qwen3");
+  EXPECT_EQ(AllocatedPerTokenAndLayer(config, at::kFloat), 2 * 2 * 14 * 4);
+  // The indexer's key lies beside the latent.
+  EXPECT_EQ(
+      AllocatedPerTokenAndLayer(TinyFamilyConfig("deepseek_v32"), at::kFloat),
+      (24 + 8 + 11) * 4);
 }
 
 TEST(KvCacheTest, NoBlocksIsAnError) {

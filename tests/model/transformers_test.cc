@@ -4,17 +4,24 @@
 #include <torch/types.h>
 
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "model/checkpoint.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
-#include "tests/testing/tiny_model.h"
+#include "tests/testing/tiny_families.h"
 
 namespace cohort {
 namespace {
 
 // transformers itself loads what we save, and computes what we compute.
-class TransformersTest : public testing::TestWithParam<SaveOptions> {};
+struct Saved {
+  std::string family;
+  SaveOptions options;
+};
+
+class TransformersTest : public testing::TestWithParam<Saved> {};
 
 TEST_P(TransformersTest, LoadsASavedFolder) {
   const std::string python = COHORT_PYTHON;
@@ -23,9 +30,10 @@ TEST_P(TransformersTest, LoadsASavedFolder) {
     GTEST_SKIP() << "no transformers in " << python;
   }
   const TempDir folder;
-  const auto model = MakeTinyModel(3);
+  const auto& [family, options] = GetParam();
+  const auto model = MakeTinyFamily(family, 3);
   COHORT_ASSERT_OK(
-      SaveFolder(*model, TinyConfigJson(), "", folder / "m", GetParam()));
+      SaveFolder(*model, TinyFamilyJson(family), "", folder / "m", options));
   // As the folder has them: in bfloat16, what was rounded.
   COHORT_ASSERT_OK(LoadWeights(folder / "m", model.get()));
   const std::vector<int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
@@ -46,7 +54,7 @@ open(out, "wb").write(logits.numpy().tobytes())
 )");
   std::string command = python + " " + (folder / "run.py") + " " +
                         (folder / "m") + " " + (folder / "logits") + " " +
-                        GetParam().dtype;
+                        options.dtype;
   for (const int32_t token : tokens) command += " " + std::to_string(token);
   ASSERT_EQ(std::system((command + " 2>" + (folder / "log")).c_str()), 0)
       << TempDir::Read(folder / "log");
@@ -59,11 +67,19 @@ open(out, "wb").write(logits.numpy().tobytes())
             1e-4 * theirs.abs().max().item<double>());
 }
 
+std::vector<Saved> FamiliesAndForms() {
+  std::vector<Saved> saved = {
+      {"deepseek_v3", {.dtype = "bfloat16", .shard_bytes = 20'000}}};
+  for (const char* family : kTinyFamilies) saved.push_back({family, {}});
+  return saved;
+}
+
 INSTANTIATE_TEST_SUITE_P(Folders, TransformersTest,
-                         testing::Values(SaveOptions{},
-                                         SaveOptions{.dtype = "bfloat16",
-                                                     .shard_bytes = 20'000}),
-                         [](const auto& info) { return info.param.dtype; });
+                         testing::ValuesIn(FamiliesAndForms()),
+                         [](const auto& info) {
+                           return info.param.family + "_" +
+                                  info.param.options.dtype;
+                         });
 
 }  // namespace
 }  // namespace cohort

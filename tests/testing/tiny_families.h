@@ -13,11 +13,11 @@ namespace cohort {
 
 // Names of the models below: one per family and per switch that changes what
 // runs.
-inline auto TinyFamilies() {
-  return testing::Values("deepseek_v2", "deepseek_v2_lite", "deepseek_v3",
-                         "deepseek_v32", "llama", "qwen2", "qwen3",
-                         "qwen3_yarn");
-}
+inline constexpr const char* kTinyFamilies[] = {
+    "deepseek_v2", "deepseek_v2_lite",
+    "deepseek_v3", "deepseek_v32",
+    "llama",       "qwen2",
+    "qwen3",       "qwen3_yarn"};
 
 inline nlohmann::json TinyGroupedJson() {
   return nlohmann::json::parse(R"({
