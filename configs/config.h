@@ -81,7 +81,7 @@ struct RolloutConfig {
   int lease_prompts = 4;
   // Threads of a worker's engine.
   int threads = 1;
-  // Tokens in one block of the latent cache.
+  // Tokens in one block of the cache.
   int block_tokens = 16;
   // A group not delivered in this time is given to another worker.
   absl::Duration lease_timeout = absl::Minutes(10);

@@ -1,4 +1,4 @@
-// Who owns which block of the paged latent cache. Blocks are counted, so that
+// Who owns which block of the paged cache. Blocks are counted, so that
 // the siblings of a group share those of their prompt. Holds numbers only; the
 // storage is model/kv_cache.h.
 #pragma once
