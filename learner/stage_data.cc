@@ -1,24 +1,57 @@
 #include "learner/stage_data.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/chat_template.h"
+#include "nlohmann/json.hpp"
 #include "proto/log.h"
 #include "proto/status.h"
 
 namespace cohort {
 namespace {
 
-absl::Status Tokenize(const Tokenizer& tokenizer, Prompt* prompt) {
-  if (prompt->text().empty() && !prompt->messages().empty()) {
-    return absl::UnimplementedError(
-        "messages need a chat template, which is not built yet; give the "
-        "rendered text as 'prompt'");
+// Renders the messages of prompts by the template of one folder, which is read
+// when the first prompt has messages.
+class PromptRenderer {
+ public:
+  explicit PromptRenderer(std::string folder) : folder_(std::move(folder)) {}
+
+  // Fills in the text of a prompt that has messages instead.
+  absl::Status Render(Prompt* prompt) {
+    if (prompt->messages().empty()) return absl::OkStatus();
+    if (template_ == nullptr) {
+      COHORT_ASSIGN_OR_RETURN(template_, ChatTemplate::Load(folder_));
+    }
+    nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+    for (const Message& message : prompt->messages()) {
+      messages.push_back(
+          {{"role", message.role()}, {"content", message.content()}});
+    }
+    const nlohmann::ordered_json request = {{"messages", std::move(messages)}};
+    COHORT_ASSIGN_OR_RETURN(
+        RenderedChat chat,
+        template_->Render(request.dump(), {.add_generation_prompt = true}));
+    prompt->set_text(std::move(chat.text));
+    return absl::OkStatus();
   }
-  COHORT_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
-                          tokenizer.Encode(prompt->text()));
+
+ private:
+  const std::string folder_;
+  std::unique_ptr<ChatTemplate> template_;
+};
+
+absl::Status Tokenize(const Tokenizer& tokenizer, PromptRenderer* renderer,
+                      Prompt* prompt) {
+  COHORT_RETURN_IF_ERROR(renderer->Render(prompt));
+  // A chat template writes its special tokens itself.
+  COHORT_ASSIGN_OR_RETURN(
+      const std::vector<int32_t> tokens,
+      tokenizer.Encode(prompt->text(),
+                       /*add_special_tokens=*/prompt->messages().empty()));
   if (tokens.empty()) return absl::InvalidArgumentError("has no tokens");
   prompt->mutable_tokens()->Assign(tokens.begin(), tokens.end());
   return absl::OkStatus();
@@ -34,9 +67,11 @@ absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
                      " leaves no room for a prompt in the model's ",
                      policy.positions(), " positions"));
   }
+  PromptRenderer renderer(policy.folder);
   const PromptLoading loading{.tokenize =
-                                  [&policy](Prompt* prompt) {
-                                    return Tokenize(*policy.tokenizer, prompt);
+                                  [&](Prompt* prompt) {
+                                    return Tokenize(*policy.tokenizer,
+                                                    &renderer, prompt);
                                   },
                               .max_prompt_tokens = room,
                               .format = stage.rewards.format};

@@ -43,9 +43,13 @@ absl::StatusOr<GenerateRow> ParseGenerateRow(std::string_view line,
   } else if (json.contains("prompt") && json["prompt"].is_string()) {
     row.text = json["prompt"].get<std::string>();
   } else if (json.contains("messages")) {
-    row.flaw = "messages need a chat template, which is not built yet";
+    if (json["messages"].is_array() && !json["messages"].empty()) {
+      row.chat = std::string(line);
+    } else {
+      row.flaw = "messages is not a list, or is empty";
+    }
   } else {
-    row.flaw = "neither prompt nor ids";
+    row.flaw = "neither prompt, messages nor ids";
   }
   return row;
 }

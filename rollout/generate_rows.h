@@ -17,10 +17,12 @@ struct GenerateRow {
   std::string text;
   std::vector<int32_t> ids;  // Given instead of a text.
   bool has_ids = false;
+  // The row itself, where it has messages: what its chat template renders.
+  std::string chat;
 };
 
-// Reads {"id", "prompt"} or {"id", "ids"}. An object that lacks something is a
-// row with a flaw.
+// Reads {"id", "prompt"}, {"id", "messages", "tools", "kwargs"} or {"id",
+// "ids"}. An object that lacks something is a row with a flaw.
 //   kInvalidArgument  `line` is not a JSON object
 absl::StatusOr<GenerateRow> ParseGenerateRow(std::string_view line,
                                              const std::string& default_id);

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "model/chat_template.h"
 #include "model/generation_config.h"
 #include "model/tokenizer.h"
 #include "model/transformer.h"
@@ -48,6 +49,9 @@ struct Loaded {
   std::unique_ptr<Transformer> model;
   std::unique_ptr<Tokenizer> tokenizer;  // Null where the folder has none.
   std::vector<int64_t> end_tokens;
+  // An error is that of the rows that have messages.
+  absl::StatusOr<std::unique_ptr<ChatTemplate>> chat_template =
+      absl::NotFoundError("not loaded");
 };
 
 absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
@@ -56,6 +60,7 @@ absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(
       loaded.end_tokens,
       LoadEndTokens(flags.model.model, loaded.model->config()));
+  loaded.chat_template = ChatTemplate::Load(flags.model.model);
   if (flags.tokenizer == "bytes") {
     loaded.tokenizer = Tokenizer::Bytes();
     return loaded;
@@ -91,6 +96,18 @@ std::string CheckFlags(const GenerateFlags& flags) {
   return CheckModelFlags(flags.model);
 }
 
+// Fills in `row.text` of a row with messages: up to where the assistant speaks.
+absl::Status RenderRow(const Loaded& loaded, GenerateRow* row) {
+  if (row->chat.empty()) return absl::OkStatus();
+  COHORT_RETURN_IF_ERROR(loaded.chat_template);
+  COHORT_ASSIGN_OR_RETURN(
+      RenderedChat chat,
+      (*loaded.chat_template)
+          ->Render(row->chat, {.add_generation_prompt = true}));
+  row->text = std::move(chat.text);
+  return absl::OkStatus();
+}
+
 // Fills in `row.ids`, or says what is wrong with the row.
 std::string TokenizeRow(const Loaded& loaded, int max_tokens,
                         GenerateRow* row) {
@@ -98,8 +115,12 @@ std::string TokenizeRow(const Loaded& loaded, int max_tokens,
     if (loaded.tokenizer == nullptr) {
       return "the model's folder has no tokenizer.json; give ids";
     }
-    absl::StatusOr<std::vector<int32_t>> ids =
-        loaded.tokenizer->Encode(row->text);
+    if (const absl::Status status = RenderRow(loaded, row); !status.ok()) {
+      return std::string(status.message());
+    }
+    // A chat template writes its special tokens itself.
+    absl::StatusOr<std::vector<int32_t>> ids = loaded.tokenizer->Encode(
+        row->text, /*add_special_tokens=*/row->chat.empty());
     if (!ids.ok()) return std::string(ids.status().message());
     row->ids = *std::move(ids);
   }
@@ -202,7 +223,8 @@ int GenerateVerb(const std::vector<std::string>& args) {
   FlagParser parser("generate", "Samples completions for the rows of a file.");
   AddModelFlags(&parser, &flags.model);
   parser.Required("input", &flags.input, "FILE",
-                  "JSONL of {id, prompt} or {id, ids}; - is standard input");
+                  "JSONL of {id, prompt}, {id, messages} or {id, ids}; - is "
+                  "standard input");
   parser.Required("output", &flags.output, "FILE",
                   "JSONL of {id, completions}; - is standard output");
   parser.Flag("n", &flags.n, "N", "completions per row");

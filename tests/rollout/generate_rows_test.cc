@@ -19,13 +19,20 @@ TEST(GenerateRowsTest, ReadsTextsAndIds) {
   EXPECT_EQ(ids->id, "\"f:2\"");
   EXPECT_TRUE(ids->has_ids);
   EXPECT_THAT(ids->ids, ElementsAre(3, 0));
+  // The template reads the row itself, so that nothing of it is lost.
+  const std::string line =
+      R"({"messages": [{"role": "user", "content": "hi", "n": 1e20}]})";
+  const auto chat = ParseGenerateRow(line, "f:3");
+  COHORT_ASSERT_OK(chat);
+  EXPECT_EQ(chat->flaw, "");
+  EXPECT_EQ(chat->chat, line);
 }
 
 TEST(GenerateRowsTest, ABadRowHasAFlawAndABadLineIsAnError) {
   for (const char* line :
        {R"({"id": 1})", R"({"ids": []})", R"({"ids": [1.5]})",
         R"({"ids": [-1]})", R"({"ids": [4294967296]})", R"({"prompt": 3})",
-        R"({"messages": []})"}) {
+        R"({"messages": []})", R"({"messages": "hi"})"}) {
     const auto row = ParseGenerateRow(line, "f:1");
     COHORT_ASSERT_OK(row);
     EXPECT_NE(row->flaw, "") << line;
