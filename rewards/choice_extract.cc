@@ -26,7 +26,8 @@ bool StandsAlone(std::string_view text, size_t at) {
   // "A square" begins a sentence.
   if (text[at] == 'A' && rest.size() > 1 && rest[0] == ' ' &&
       absl::ascii_islower(rest[1]) && !rest.starts_with(" is ") &&
-      !rest.starts_with(" because")) {
+      !rest.starts_with(" because") && !rest.starts_with(" or ") &&
+      !rest.starts_with(" and ")) {
     return false;
   }
   return true;
@@ -48,12 +49,25 @@ bool IsHedged(std::string_view rest) {
   return RE2::PartialMatch(rest.substr(0, 60), another);
 }
 
+// What FirstLetter gives for "A or B".
+constexpr char kHedged = '?';
+
+// "A or " in front of a letter.
+bool FollowsAnother(std::string_view before) {
+  static const RE2 another(
+      R"((?:^|[^A-Za-z])[A-J]\)?\s*(?:,|/|&|or|and)\s*(?:or|and)?\s*\(?$)",
+      RE2::Latin1);
+  const size_t size = std::min<size_t>(before.size(), 20);
+  return RE2::PartialMatch(before.substr(before.size() - size), another);
+}
+
 // The first letter that stands alone and is not ruled out.
 char FirstLetter(std::string_view text, std::string_view choices) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (choices.find(text[i]) == std::string_view::npos) continue;
     if (!StandsAlone(text, i) || IsRuledOut(text.substr(0, i))) continue;
-    return IsHedged(text.substr(i + 1)) ? '\0' : text[i];
+    if (FollowsAnother(text.substr(0, i))) return kHedged;
+    return IsHedged(text.substr(i + 1)) ? kHedged : text[i];
   }
   return '\0';
 }
@@ -100,12 +114,14 @@ char LetterOfText(std::string_view text, std::string_view choices) {
   if (phrase.has_value()) {
     const std::string_view line = phrase->substr(0, phrase->find('\n'));
     const char letter = FirstLetter(line, choices);
-    if (letter != '\0' || IsHedged(line)) return letter;
+    if (letter != '\0') return letter == kHedged ? '\0' : letter;
   }
   for (size_t i = text.size(); i-- > 0;) {
     if (choices.find(text[i]) == std::string_view::npos) continue;
     if (!StandsAlone(text, i) || IsRuledOut(text.substr(0, i))) continue;
-    return IsHedged(text.substr(i + 1)) ? '\0' : text[i];
+    return IsHedged(text.substr(i + 1)) || FollowsAnother(text.substr(0, i))
+               ? '\0'
+               : text[i];
   }
   return '\0';
 }

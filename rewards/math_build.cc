@@ -201,15 +201,16 @@ int BuildSum(Expr* e, bool product, int range, int last, int body) {
   long to = 0;
   const bool ranged = range >= 0 && e->OpOf(range) == Op::kChain &&
                       e->Name(range) == "=" &&
-                      e->OpOf(e->Kid(range, 0)) == Op::kSymbol;
+                      (e->OpOf(e->Kid(range, 0)) == Op::kSymbol ||
+                       e->OpOf(e->Kid(range, 0)) == Op::kI);
   if (ranged && SmallInteger(*e, e->Kid(range, 1), &from) &&
       SmallInteger(*e, last, &to) && to - from < kMaxTerms &&
       (to - from + 1) * static_cast<long>(e->TreeSize(body)) <
           static_cast<long>(kMaxNodes / 4)) {
-    const std::string name = e->Name(e->Kid(range, 0));
+    const int symbol = e->Kid(range, 0);
     std::vector<int32_t> terms;
     for (long k = from; k <= to; ++k) {
-      terms.push_back(e->Substitute(body, name, e->AddNumber(mpq_class(k))));
+      terms.push_back(e->Substitute(body, symbol, e->AddNumber(mpq_class(k))));
     }
     if (terms.empty()) return e->AddNumber(product ? 1 : 0);
     return e->Add(product ? Op::kMultiply : Op::kAdd, terms);

@@ -79,12 +79,14 @@ int Expr::Import(const Expr& from, int root) {
   return place[root];
 }
 
-int Expr::Substitute(int root, std::string_view name, int with) {
+int Expr::Substitute(int root, int symbol, int with) {
+  const Op op = OpOf(symbol);
+  const std::string name = op == Op::kSymbol ? Name(symbol) : "";
   const std::vector<bool> reached = Reached(root);
   std::vector<int32_t> place(root + 1, -1);
   for (int i = 0; i <= root; ++i) {
     if (!reached[i]) continue;
-    if (IsSymbol(i, name)) {
+    if (OpOf(i) == op && (op != Op::kSymbol || Name(i) == name)) {
       place[i] = with;
       continue;
     }

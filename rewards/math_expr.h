@@ -151,8 +151,9 @@ struct Expr {
 
   // A copy of the tree at `root` of `from`, which may be this expression.
   int Import(const Expr& from, int root);
-  // A copy of the tree at `root` in which every symbol `name` is `with`.
-  int Substitute(int root, std::string_view name, int with);
+  // A copy of the tree at `root` in which every leaf like `symbol`, a symbol or
+  // the letter i, is `with`.
+  int Substitute(int root, int symbol, int with);
 
   // True at each node of the tree at `root`.
   std::vector<bool> Reached(int root) const;

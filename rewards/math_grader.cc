@@ -309,9 +309,9 @@ Grade GradePrediction(const ReadAnswer& gold, std::string_view prediction,
     }
     return FormatErrorGrade("no final answer");
   }
-  const bool unmarked = found->by == FoundBy::kFormula ||
-                        found->by == FoundBy::kNumber ||
-                        found->by == FoundBy::kAnchor;
+  const bool unmarked =
+      found->by == FoundBy::kFormula || found->by == FoundBy::kNumber ||
+      found->by == FoundBy::kAnchor || found->by == FoundBy::kWhole;
   Grade grade = Judge(gold, found->answer, found->extracted, policy);
   if (grade.verdict() == VERDICT_CORRECT) return grade;
   if (gold.letter != 0 && unmarked) {

@@ -38,11 +38,14 @@ absl::Status MathParser::TakeMacroCommand(std::string_view name, bool* taken) {
   if (name == "binom" || name == "dbinom" || name == "tbinom") {
     return OpenMacro(Macro::kBinomial, 2);
   }
-  if (name == "overline" || name == "bar" || name == "vec" || name == "hat" ||
-      name == "overrightarrow" || name == "widehat" || name == "boxed" ||
-      name == "fbox" || name == "mathcal" || name == "mathscr" ||
-      name == "overleftrightarrow" || name == "mathfrak" || name == "tilde" ||
-      name == "widetilde" || name == "framebox" || name == "underbrace") {
+  if (name == "overline" || name == "bar") {
+    return OpenMacro(Macro::kOverline, 1);
+  }
+  if (name == "vec" || name == "hat" || name == "overrightarrow" ||
+      name == "widehat" || name == "boxed" || name == "fbox" ||
+      name == "mathcal" || name == "mathscr" || name == "overleftrightarrow" ||
+      name == "mathfrak" || name == "tilde" || name == "widetilde" ||
+      name == "framebox" || name == "underbrace") {
     return OpenMacro(Macro::kIdentity, 1);
   }
   if (name == "mathbb" || name == "Bbb") {
@@ -138,6 +141,16 @@ absl::Status MathParser::FinishMacro(Frame frame) {
           Op::kSymbol, absl::StrCat("\\mathbb_", e_.OpOf(kids[0]) == Op::kSymbol
                                                      ? e_.Name(kids[0])
                                                      : std::string("?"))));
+    case Macro::kOverline: {
+      // Over a complex number the conjugate; over letters a segment.
+      const std::vector<bool> reached = e_.Reached(kids[0]);
+      for (int i = 0; i <= kids[0]; ++i) {
+        if (reached[i] && e_.OpOf(i) == Op::kI) {
+          return Deliver(e_.AddFunction(Function::kConjugate, kids));
+        }
+      }
+      return Deliver(kids[0]);
+    }
     case Macro::kIndex:
       operators_.back().index = kids[0];
       return ScriptsOfOperator();

@@ -228,7 +228,7 @@ absl::Status MathParser::TakeTextOperand() {
     return absl::OkStatus();
   }
   if (const auto function = FunctionNamed(text);
-      function.has_value() && text != "Re" && text != "Im") {
+      function.has_value() && (token.operatorname || Next().IsChar('('))) {
     return PushFunction(*function);
   }
   after_function_ = false;

@@ -86,7 +86,7 @@ enum class Macro : uint8_t {
   kRootWithDegree,
   kBinomial,
   kIdentity,
-  kDropped,
+  kOverline,
   kBlackboard,
   kIndex,
   kExponent,

@@ -96,6 +96,28 @@ TEST(MathGraderTest, NoBytesEarnAGradeThatTheyDoNotShow) {
   EXPECT_EQ(right->verdict(), VERDICT_CORRECT);
 }
 
+TEST(MathGraderTest, AnOptionIsTakenOnlyWhereOneIsChosen) {
+  const auto verdict = [](const char* completion) {
+    const auto grade = MathGrader().GradeOne(Gold("C"), {.text = completion},
+                                             absl::InfiniteFuture());
+    COHORT_EXPECT_OK(grade);
+    return grade->verdict();
+  };
+  for (const char* text :
+       {"The answer is C.", "I choose (C).", "Option C is correct.", "**C**",
+        "\\boxed{\\text{(C)}~12}", "A is wrong. B is wrong. So C.",
+        "It's not A because it is odd, therefore I think it's C"}) {
+    EXPECT_EQ(verdict(text), VERDICT_CORRECT) << text;
+  }
+  for (const char* text :
+       {"The answer is D.", "The answer is C or D.", "The answer is A or C.",
+        "A or C", "\\boxed{A, C}", "\\boxed{AC}", "The answer is not C.",
+        "Answer: D, not C.", "C is wrong, so it is D.",
+        "\\boxed{\\text{C or D}}", "I cannot decide."}) {
+    EXPECT_NE(verdict(text), VERDICT_CORRECT) << text;
+  }
+}
+
 TEST(MathGraderTest, AnUnknownPolicyNamesTheKnownOnes) {
   EXPECT_THAT(PolicyByName("lenient"),
               StatusIs(absl::StatusCode::kInvalidArgument,

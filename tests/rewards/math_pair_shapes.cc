@@ -262,4 +262,17 @@ MathPair MathPairMaker::Options() {
   return {gold, answer, letter == other};
 }
 
+MathPair MathPairMaker::Hedges() {
+  const int n = Between(1, 99);
+  const int m = n + Between(1, 9);
+  const std::string answer = Pick(std::vector<std::string>{
+      StrCat(n, " or ", m), StrCat(m, " \\text{ or } ", n), StrCat(n, ", ", m),
+      StrCat("\\{", n, ",", m, "\\}"), StrCat("x=", n, " \\text{ or } x=", m),
+      StrCat("\\text{not } ", n), StrCat("\\neq ", n), StrCat(">", n),
+      StrCat(n, " = ", m), StrCat(n, "?"), StrCat("(", n, ",", m, ")"),
+      StrCat(n, " \\pm ", m), StrCat(n, " ", m), StrCat(n, "i"),
+      StrCat(n, "x")});
+  return {StrCat(n), answer, false};
+}
+
 }  // namespace cohort

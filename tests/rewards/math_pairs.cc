@@ -362,7 +362,8 @@ const std::vector<MathPairMaker::Named>& MathPairMaker::Families() {
                              {"counting", &M::Counting},
                              {"sums", &M::SumsAndProducts},
                              {"words", &M::Words},
-                             {"options", &M::Options}};
+                             {"options", &M::Options},
+                             {"hedges", &M::Hedges}};
   return *families;
 }
 

@@ -76,6 +76,7 @@ class MathPairMaker {
   MathPair SumsAndProducts();
   MathPair Words();
   MathPair Options();
+  MathPair Hedges();  // more options than one
 
  private:
   std::string Integer(const mpz_class& z) { return z.get_str(); }

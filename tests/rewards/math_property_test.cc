@@ -105,7 +105,8 @@ TEST(MathPropertyTest, GoldAndPredictionMayChangePlaces) {
   MathPairMaker maker(11);
   for (const auto& family : MathPairMaker::Families()) {
     const std::string name = family.name;
-    if (name == "options") continue;
+    // A hedge is no gold, and an option with its text is none either.
+    if (name == "options" || name == "hedges") continue;
     for (int i = 0; i < 20; ++i) {
       const MathPair pair = (maker.*family.make)();
       EXPECT_EQ(VerdictOf(pair.gold, pair.prediction),
