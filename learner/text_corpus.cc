@@ -47,7 +47,8 @@ absl::StatusOr<TextCorpus> TextCorpus::Load(const LearnerConfig& config,
   std::vector<std::vector<int32_t>> documents;
   int64_t too_long = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
-    absl::StatusOr<std::vector<int32_t>> tokens = tokenizer.Encode(texts[i]);
+    absl::StatusOr<std::vector<int32_t>> tokens =
+        tokenizer.Encode(texts[i], /*add_special_tokens=*/true);
     if (!tokens.ok()) {
       return absl::Status(tokens.status().code(),
                           absl::StrCat(config.corpus, ": document ", i + 1,

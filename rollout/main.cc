@@ -12,5 +12,6 @@ int main(int argc, char** argv) {
         cohort::GenerateVerb},
        {"score", "log-probabilities of the tokens of a file",
         cohort::ScoreVerb},
+       {"tokenize", "texts to tokens, and back", cohort::TokenizeVerb},
        {"doctor", "says what this machine has and lacks", cohort::DoctorVerb}});
 }

@@ -11,5 +11,6 @@ int DoctorVerb(const std::vector<std::string>& args);
 int GenerateVerb(const std::vector<std::string>& args);
 int RolloutWorkerVerb(const std::vector<std::string>& args);
 int ScoreVerb(const std::vector<std::string>& args);
+int TokenizeVerb(const std::vector<std::string>& args);
 
 }  // namespace cohort

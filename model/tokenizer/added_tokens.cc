@@ -84,10 +84,11 @@ absl::Status AddedTokens::Normalize(const JsonPart& part,
   RegexScratch scratch;
   for (auto& [id, entry] : by_id_) {
     if (entry.token.normalized && normalizer != nullptr) {
-      NormalizedText text{
-          .text = entry.token.text,
-          .has_additions = CheckText(entry.token.text).has_additions,
-          .storage = {}};
+      const std::string& original = entry.token.text;
+      NormalizedText text{.text = original,
+                          .has_additions = CheckText(original).has_additions,
+                          .most_bytes = MostRewrittenBytes(original.size()),
+                          .storage = {}};
       COHORT_RETURN_IF_ERROR(normalizer->Apply(&scratch, &text));
       entry.decoded.assign(text.text);
     }

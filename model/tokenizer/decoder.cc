@@ -21,7 +21,8 @@ constexpr int kDeepestNesting = 16;
 
 class ByteLevelDecoder : public Decoder {
  public:
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t /*most_bytes*/,
+                     std::vector<std::string>* texts) const override {
     std::string bytes;
     for (const std::string& text : *texts) {
       if (!AppendCharacterBytes(text, &bytes)) bytes += text;
@@ -33,7 +34,8 @@ class ByteLevelDecoder : public Decoder {
 
 class FuseDecoder : public Decoder {
  public:
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t /*most_bytes*/,
+                     std::vector<std::string>* texts) const override {
     *texts = {absl::StrJoin(*texts, "")};
     return absl::OkStatus();
   }
@@ -42,7 +44,8 @@ class FuseDecoder : public Decoder {
 // "<0xE4>" to its byte; a run of them that is no UTF-8 to one U+FFFD each.
 class ByteFallbackDecoder : public Decoder {
  public:
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t /*most_bytes*/,
+                     std::vector<std::string>* texts) const override {
     std::vector<std::string> result;
     std::string bytes;
     const auto end_run = [&] {
@@ -86,7 +89,8 @@ class ReplaceDecoder : public Decoder {
   ReplaceDecoder(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t most_bytes,
+                     std::vector<std::string>* texts) const override {
     std::optional<RegexScratch> scratch;
     if (!pattern_.is_text()) scratch.emplace();
     std::vector<Span> matches;
@@ -96,7 +100,9 @@ class ReplaceDecoder : public Decoder {
       COHORT_RETURN_IF_ERROR(
           pattern_.FindAll(text, CheckText(text).has_additions,
                            scratch ? &*scratch : nullptr, &matches));
-      if (!matches.empty()) text = ReplaceSpans(text, matches, content_);
+      if (matches.empty()) continue;
+      COHORT_ASSIGN_OR_RETURN(
+          text, ReplaceSpans(text, matches, content_, most_bytes));
     }
     return absl::OkStatus();
   }
@@ -112,7 +118,8 @@ class StripDecoder : public Decoder {
   StripDecoder(std::string character, int64_t start, int64_t stop)
       : character_(std::move(character)), start_(start), stop_(stop) {}
 
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t /*most_bytes*/,
+                     std::vector<std::string>* texts) const override {
     for (std::string& text : *texts) {
       std::string_view rest = text;
       for (int64_t i = 0; i < start_ && rest.starts_with(character_); ++i) {
@@ -137,7 +144,8 @@ class MetaspaceDecoder : public Decoder {
   MetaspaceDecoder(std::string replacement, bool prepended)
       : replacement_(std::move(replacement)), prepended_(prepended) {}
 
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t /*most_bytes*/,
+                     std::vector<std::string>* texts) const override {
     for (size_t i = 0; i < texts->size(); ++i) {
       std::string& text = (*texts)[i];
       text = absl::StrReplaceAll(
@@ -156,7 +164,8 @@ class SuffixDecoder : public Decoder {
  public:
   explicit SuffixDecoder(std::string suffix) : suffix_(std::move(suffix)) {}
 
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t /*most_bytes*/,
+                     std::vector<std::string>* texts) const override {
     for (size_t i = 0; i < texts->size(); ++i) {
       std::string& text = (*texts)[i];
       text = absl::StrReplaceAll(
@@ -174,9 +183,10 @@ class SequenceDecoder : public Decoder {
   explicit SequenceDecoder(std::vector<std::unique_ptr<Decoder>> parts)
       : parts_(std::move(parts)) {}
 
-  absl::Status Apply(std::vector<std::string>* texts) const override {
+  absl::Status Apply(size_t most_bytes,
+                     std::vector<std::string>* texts) const override {
     for (const std::unique_ptr<Decoder>& part : parts_) {
-      COHORT_RETURN_IF_ERROR(part->Apply(texts));
+      COHORT_RETURN_IF_ERROR(part->Apply(most_bytes, texts));
     }
     return absl::OkStatus();
   }

@@ -21,8 +21,10 @@ class Decoder {
   virtual ~Decoder() = default;
 
   // Rewrites the texts; what is left of them is then joined without anything
-  // between. Fails as Regex::FindAll does.
-  virtual absl::Status Apply(std::vector<std::string>* texts) const = 0;
+  // between.
+  //   kResourceExhausted  one grows beyond `most_bytes`, or Regex::FindAll's
+  virtual absl::Status Apply(size_t most_bytes,
+                             std::vector<std::string>* texts) const = 0;
 };
 
 }  // namespace cohort

@@ -138,7 +138,10 @@ class ReplaceNormalizer : public Normalizer {
       NextCharacter(text->text, &place);
       if (content_.empty() || matches[0].end > place) text->at_start = false;
     }
-    text->Set(ReplaceSpans(text->text, matches, content_));
+    COHORT_ASSIGN_OR_RETURN(
+        std::string replaced,
+        ReplaceSpans(text->text, matches, content_, text->most_bytes));
+    text->Set(std::move(replaced));
     return absl::OkStatus();
   }
 
@@ -167,6 +170,9 @@ class SequenceNormalizer : public Normalizer {
                      NormalizedText* text) const override {
     for (const auto& part : parts_) {
       COHORT_RETURN_IF_ERROR(part->Apply(scratch, text));
+      if (text->text.size() > text->most_bytes) {
+        return GrowsTooLong(text->most_bytes);
+      }
     }
     return absl::OkStatus();
   }

@@ -17,6 +17,7 @@ struct NormalizedText {
   std::string_view text;
   bool at_start = false;       // Its first character begins the whole text.
   bool has_additions = false;  // CheckText's.
+  size_t most_bytes = 0;       // MostRewrittenBytes of the original.
   std::string storage;         // What `text` points into once it was changed.
 
   void Set(std::string changed) {
@@ -26,6 +27,7 @@ struct NormalizedText {
 };
 
 // Thread-safe. Requires well-formed UTF-8.
+//   kResourceExhausted  the text grows beyond most_bytes, or Regex::FindAll's
 class Normalizer {
  public:
   // kUnimplemented naming a type that is not built.

@@ -1,5 +1,6 @@
 #include "model/tokenizer/pattern.h"
 
+#include "absl/strings/str_cat.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -43,16 +44,27 @@ absl::Status Pattern::FindAll(std::string_view text, bool has_additions,
   return absl::OkStatus();
 }
 
-std::string ReplaceSpans(std::string_view text, const std::vector<Span>& spans,
-                         std::string_view content) {
+absl::Status GrowsTooLong(size_t most_bytes) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("a text grows beyond ", most_bytes, " bytes"));
+}
+
+absl::StatusOr<std::string> ReplaceSpans(std::string_view text,
+                                         const std::vector<Span>& spans,
+                                         std::string_view content,
+                                         size_t most_bytes) {
+  size_t bytes = text.size() + spans.size() * content.size();
+  for (const Span& span : spans) bytes -= span.end - span.begin;
+  if (bytes > most_bytes) return GrowsTooLong(most_bytes);
   std::string replaced;
-  replaced.reserve(text.size());
+  replaced.reserve(bytes);
   size_t done = 0;
   for (const Span& span : spans) {
     replaced.append(text.substr(done, span.begin - done)).append(content);
     done = span.end;
   }
-  return replaced.append(text.substr(done));
+  replaced.append(text.substr(done));
+  return replaced;
 }
 
 }  // namespace cohort

@@ -32,7 +32,12 @@ class Pattern {
 };
 
 // `text` with `content` in the place of every span.
-std::string ReplaceSpans(std::string_view text, const std::vector<Span>& spans,
-                         std::string_view content);
+//   kResourceExhausted  that is more than `most_bytes`
+absl::StatusOr<std::string> ReplaceSpans(std::string_view text,
+                                         const std::vector<Span>& spans,
+                                         std::string_view content,
+                                         size_t most_bytes);
+
+absl::Status GrowsTooLong(size_t most_bytes);
 
 }  // namespace cohort

@@ -18,6 +18,7 @@ struct Pieces {
   std::vector<Span> spans;      // None empty; ascending, may leave gaps.
   bool first_at_start = false;  // spans[0] begins the whole text.
   bool has_additions = false;   // CheckText's.
+  size_t most_bytes = 0;        // MostRewrittenBytes of the original.
   RegexScratch regex;
 
   // For what is being made of `spans` and `text`.

@@ -16,7 +16,7 @@
 namespace cohort {
 namespace {
 
-constexpr size_t kLongestTextBytes = size_t{1} << 30;
+constexpr size_t kLongestTextBytes = size_t{1} << 27;
 
 }  // namespace
 
@@ -131,6 +131,7 @@ absl::Status PipelineTokenizer::EncodeText(std::string_view text,
         return EncodePlain({.text = text.substr(begin, end - begin),
                             .at_start = begin == 0,
                             .has_additions = has_additions,
+                            .most_bytes = MostRewrittenBytes(end - begin),
                             .storage = {}},
                            scratch, ids);
       },
@@ -141,6 +142,7 @@ absl::Status PipelineTokenizer::EncodePlain(NormalizedText text,
                                             Scratch* scratch,
                                             std::vector<int32_t>* ids) const {
   scratch->pieces.has_additions = text.has_additions;
+  scratch->pieces.most_bytes = text.most_bytes;
   if (normalizer_ != nullptr) {
     COHORT_RETURN_IF_ERROR(normalizer_->Apply(&scratch->pieces.regex, &text));
   }
@@ -171,6 +173,7 @@ std::string PipelineTokenizer::Decode(absl::Span<const int32_t> ids,
                                       bool skip_special_tokens) const {
   std::vector<std::string> texts;
   texts.reserve(ids.size());
+  size_t bytes = 0;
   for (const int32_t id : ids) {
     auto text = added_tokens_.TextOf(id);
     if (!text) text = bpe_.vocabulary().TextOf(id);
@@ -178,11 +181,11 @@ std::string PipelineTokenizer::Decode(absl::Span<const int32_t> ids,
       continue;
     }
     texts.emplace_back(*text);
+    bytes += text->size();
   }
   if (decoder_ == nullptr) return absl::StrJoin(texts, " ");
-  const absl::Status decoded = decoder_->Apply(&texts);
-  // A pattern that gives up on a token's text leaves the texts as they are.
-  decoded.IgnoreError();
+  // What gives up leaves the texts as far as they are.
+  decoder_->Apply(MostRewrittenBytes(bytes), &texts).IgnoreError();
   return absl::StrJoin(texts, "");
 }
 

@@ -168,6 +168,9 @@ class WritingStep : public Step {
       const size_t begin = text->size();
       Write(pieces->PieceAt(i), i == 0 && pieces->first_at_start, text);
       pieces->next_spans.push_back({begin, text->size()});
+      if (text->size() > pieces->most_bytes) {
+        return GrowsTooLong(pieces->most_bytes);
+      }
     }
     pieces->Advance(*text);
     return absl::OkStatus();

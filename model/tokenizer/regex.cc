@@ -15,10 +15,10 @@ namespace cohort {
 namespace {
 
 // Steps of one match. Far above what a pattern needs that goes over its text
-// but once, and low enough that one that does not ends within a second.
+// but a few times, and low enough that one that does not soon ends.
 uint32_t MatchLimit(size_t text_bytes) {
   constexpr size_t kMost = 2'000'000'000;
-  return static_cast<uint32_t>(std::min(kMost, 10'000'000 + 64 * text_bytes));
+  return static_cast<uint32_t>(std::min(kMost, 100'000 + 64 * text_bytes));
 }
 constexpr uint32_t kHeapLimitKib = 256 << 10;
 constexpr size_t kJitStackBytes = 8 << 20;

@@ -50,6 +50,12 @@ struct TextCheck {
 };
 TextCheck CheckText(std::string_view text);
 
+// What a text of `bytes` may grow to while it is rewritten: far beyond what the
+// parts of a sensible file make of it.
+inline size_t MostRewrittenBytes(size_t bytes) {
+  return (size_t{1} << 20) + 32 * bytes;
+}
+
 // White_Space.
 bool IsWhitespace(char32_t c);
 
