@@ -95,6 +95,12 @@ std::unique_ptr<Interpreter::Activation> Interpreter::MakeActivation(
   return activation;
 }
 
+void Interpreter::Keep(Activation* activation) {
+  for (; activation != nullptr; activation = activation->outer) {
+    activation->is_seen = true;
+  }
+}
+
 void Interpreter::Finish(std::unique_ptr<Activation> activation) {
   if (activation->is_seen) activations_.push_back(std::move(activation));
 }
@@ -149,9 +155,7 @@ Result Interpreter::Evaluate(const Node& node, Activation* activation) {
 }
 
 Value Interpreter::MakeMacro(const Node& node, Activation* activation) {
-  for (Activation* outer = activation; outer != nullptr; outer = outer->outer) {
-    outer->is_seen = true;
-  }
+  Keep(activation);
   steps_left_ -= kStepsOfMacro;
   auto macro = std::make_shared<AttributedCallable>();
   macro->name = node.text;

@@ -53,7 +53,7 @@ class Interpreter {
   struct Activation {
     std::vector<Value> slots;
     Activation* outer = nullptr;
-    bool is_seen = false;  // By a macro: lives as long as the render.
+    bool is_seen = false;  // By a macro or a loop: lives as the render does.
   };
   enum class Flow { kGoOn, kBreak, kContinue };
   using FlowResult = absl::StatusOr<Flow>;
@@ -133,6 +133,8 @@ class Interpreter {
   }
   Value Resolve(const std::string& name) const;
   std::unique_ptr<Activation> MakeActivation(int slots, Activation* outer);
+  // Makes it and those around it last as long as the render.
+  static void Keep(Activation* activation);
   void Finish(std::unique_ptr<Activation> activation);
 
   absl::Status Spend(int64_t steps);

@@ -317,6 +317,9 @@ absl::StatusOr<LoopObject*> Interpreter::MakeLoop(const Node& node,
   COHORT_RETURN_IF_ERROR(Spend(10));
   LoopObject loop;
   if (node.third != nullptr) {
+    // The test runs whenever the loop is asked for more, which may be after the
+    // function around it has ended.
+    if (!node.parameters.empty()) Keep(activation);
     // Whether there is anything to go through shows at the first item.
     COHORT_ASSIGN_OR_RETURN(loop.iterator,
                             Iterate(FilterItems(node, items, activation)));
@@ -354,9 +357,7 @@ Result Interpreter::RunRecursiveLoop(const Node& node, const Value& items,
   loop->recurse = [this, &node, outer](const Value& inner, int64_t depth) {
     return RunRecursiveLoop(node, inner, depth, outer);
   };
-  for (Activation* seen = outer; seen != nullptr; seen = seen->outer) {
-    seen->is_seen = true;
-  }
+  Keep(outer);
   auto activation = MakeActivation(node.scope.function_slots, outer);
   std::string text;
   std::string* const before = std::exchange(out_, &text);

@@ -257,6 +257,15 @@ TEST(ChatTemplateTest, NamespacesMayHoldEachOther) {
             "<Namespace {'b': [<Namespace {'a': <Namespace {...}>}>]}>");
 }
 
+// A loop that was kept runs its test in a macro that has ended.
+TEST(ChatTemplateTest, LoopsOutliveTheirMacro) {
+  EXPECT_EQ(TextOf("{% set ns = namespace() %}{% macro m(least) %}"
+                   "{% for i in [1, 2, 3] if i > least %}"
+                   "{% set ns.loop = loop %}{% break %}{% endfor %}"
+                   "{% endmacro %}{{ m(1) }}{{ ns.loop.nextitem }}"),
+            "3");
+}
+
 TEST(ChatTemplateTest, TextThatIsNoUtf8IsRefused) {
   EXPECT_THAT(RenderText("\xff"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("UTF-8")));
