@@ -1,6 +1,6 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
-    scripts/dev bench [--repeats 3] [--only decode|grpo|load|grade]
+    scripts/dev bench [--repeats 3] [--only decode|grpo|load|grade|tokenize]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
 .venv (scripts/setup.sh --bench). Prints a table with the bar beside each ratio.
@@ -213,16 +213,30 @@ def bench_grade(_, repeats):
         True, f"{len(rows)} rows")
 
 
+def bench_tokenize(folder, repeats):
+    """Encoding beside the tokenizers library; see tokenize_speed.py."""
+    from tokenize_speed import compare
+
+    subprocess.run(["cmake", "--build", ROOT / "build/release", "--target",
+                    "tokenizer_bench"], check=True, capture_output=True)
+    binary = ROOT / "build/release/model/tokenizer_bench"
+    for vocabulary, text, ours, peer in compare(binary, ROOT, folder, repeats):
+        row(f"encode {text}, {vocabulary}, MB/CPU-s", ours / 1e6, peer / 1e6,
+            ours / peer, 4.0, True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=["decode", "grpo", "load", "grade"])
+    parser.add_argument("--only", choices=["decode", "grpo", "load", "grade",
+                                           "tokenize"])
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for name, bench in (("decode", bench_decode), ("grpo", bench_grpo),
-                            ("load", bench_load), ("grade", bench_grade)):
+                            ("load", bench_load), ("grade", bench_grade),
+                            ("tokenize", bench_tokenize)):
             if args.only in (None, name):
                 bench(folder, args.repeats)
 
