@@ -16,9 +16,8 @@ namespace {
 // Tokens sorted at first in the search for top-p; doubled until they suffice.
 constexpr size_t kFirstSorted = 64;
 
-// The same arithmetic that the learner uses on the same logits.
-float LogprobOf(absl::Span<const float> logits, int64_t token,
-                float inv_temperature) {
+// The arithmetic that the learner uses on the same logits.
+float GreedyLogprob(absl::Span<const float> logits, int64_t token) {
   float logprob = 0;
   TokenLogprobCpu({.logits = logits.data(),
                    .target = &token,
@@ -27,8 +26,15 @@ float LogprobOf(absl::Span<const float> logits, int64_t token,
                    .log_sum = nullptr,
                    .n = 1,
                    .v = static_cast<int64_t>(logits.size()),
-                   .inv_temperature = inv_temperature});
+                   .inv_temperature = 1});
   return logprob;
+}
+
+// The same arithmetic, from what the choice computed already.
+float LogprobOf(float logit, const SoftmaxFacts& facts, float inv_temperature) {
+  return static_cast<float>(
+      static_cast<double>((logit - facts.max) * inv_temperature) -
+      std::log(static_cast<double>(facts.total)));
 }
 
 }  // namespace
@@ -38,17 +44,19 @@ absl::StatusOr<SampledToken> Sampler::Sample(absl::Span<const float> logits,
                                              double uniform) {
   const size_t v = logits.size();
   COHORT_CHECK(v > 0);
-  const bool greedy = sampling.temperature() == 0;
-  const float inv_temperature =
-      greedy ? 1.0f : static_cast<float>(1.0 / sampling.temperature());
   int64_t token = 0;
-  if (greedy) {
+  float logprob = 0;
+  if (sampling.temperature() == 0) {
     token = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    logprob = GreedyLogprob(logits, token);
   } else {
+    const float inv_temperature =
+        static_cast<float>(1.0 / sampling.temperature());
     numerators_.resize(v);
     run_sums_.resize((v + kSoftmaxRun - 1) / kSoftmaxRun);
-    SoftmaxRow(logits.data(), static_cast<int64_t>(v), inv_temperature,
-               numerators_.data(), run_sums_.data());
+    const SoftmaxFacts facts =
+        SoftmaxRow(logits.data(), static_cast<int64_t>(v), inv_temperature,
+                   numerators_.data(), run_sums_.data());
     const bool some =
         (sampling.top_k() > 0 && static_cast<size_t>(sampling.top_k()) < v) ||
         sampling.top_p() < 1;
@@ -58,8 +66,9 @@ absl::StatusOr<SampledToken> Sampler::Sample(absl::Span<const float> logits,
     } else {
       token = ChooseFromAll(uniform);
     }
+    logprob =
+        LogprobOf(logits[static_cast<size_t>(token)], facts, inv_temperature);
   }
-  const float logprob = LogprobOf(logits, token, inv_temperature);
   if (!std::isfinite(logprob)) {
     return absl::InternalError(
         absl::StrCat("logits are not finite: the log-probability of token ",
