@@ -5,13 +5,21 @@
 #include "model/decode_scratch.h"
 #include "model/kernels/expert_rows.h"
 #include "model/kernels/paged_attention.h"
-#include "model/kernels/parallel.h"
 #include "model/kernels/router.h"
 #include "model/kernels/swiglu.h"
 
 namespace cohort {
-CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t first, int64_t count)
-    : begin(first), rows(count) {
+namespace {
+
+// Rows that one thread takes at a time between products: the completions of one
+// prompt often, which share what they read.
+constexpr int64_t kRowsPerPart = 8;
+constexpr int64_t kExpertRows = 24;  // At least, where an expert's are split.
+
+}  // namespace
+
+CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t count)
+    : rows(count) {
   const int64_t d = c.hidden_size;
   const int64_t h = c.num_attention_heads;
   const bool latent = c.IsLatent();
@@ -58,12 +66,16 @@ CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t first, int64_t count)
   context.resize(static_cast<size_t>(rows));
 }
 
+PackedMatrix CpuDecoder::Pack(const at::Tensor& weight) {
+  return {Data(weight), weight.size(0), weight.size(1), &memory_};
+}
+
 CpuDecoder::Mlp CpuDecoder::PackMlp(const at::Tensor& gate_up,
                                     const at::Tensor& down) {
   return {.gate_up = Pack(gate_up), .down = Pack(down)};
 }
 
-CpuDecoder::Layer CpuDecoder::PackLayer(const LayerWeights& weights) const {
+CpuDecoder::Layer CpuDecoder::PackLayer(const LayerWeights& weights) {
   Layer layer;
   layer.weights = &weights;
   if (config_.IsLatent()) {
@@ -98,6 +110,51 @@ CpuDecoder::CpuDecoder(const ModelConfig& config, const ModelWeights& weights,
   for (const LayerWeights& layer : weights.layers) {
     layers_.push_back(PackLayer(layer));
   }
+  LinkMatrices();
+}
+
+void CpuDecoder::LinkMatrices() {
+  PackedMatrix* last = nullptr;
+  const auto add = [&](PackedMatrix* matrix) {
+    if (matrix->outputs() == 0) return;
+    if (last != nullptr) last->SetNext(matrix);
+    last = matrix;
+  };
+  for (Layer& layer : layers_) {
+    add(&layer.inputs);
+    add(&layer.q_b);
+    add(&layer.index_queries);
+    add(&layer.index_key);
+    add(&layer.index_gates);
+    add(&layer.output);
+    add(&layer.gate);
+    for (Mlp& expert : layer.experts) {
+      add(&expert.gate_up);
+      add(&expert.down);
+    }
+    add(&layer.mlp.gate_up);
+    add(&layer.mlp.down);
+  }
+  add(&head_);
+}
+
+void CpuDecoder::ForRows(
+    int64_t rows, const std::function<void(int64_t, int64_t)>& run) const {
+  const int64_t parts =
+      team_->threads() == 1 ? 1 : (rows + kRowsPerPart - 1) / kRowsPerPart;
+  team_->ForEach(parts, [&](int64_t part) {
+    run(rows * part / parts, rows * (part + 1) / parts);
+  });
+}
+
+void CpuDecoder::AddAndNorm(const at::Tensor& weight, Scratch* s) const {
+  const int64_t d = config_.hidden_size;
+  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+    const int64_t at = begin * d;
+    Add(s->y + at, (end - begin) * d, s->state + at);
+    Norm(end - begin, d, s->state + at, d, weight, config_.rms_norm_eps,
+         s->x + at);
+  });
 }
 
 Angles CpuDecoder::AnglesOf(const DecodeBatch& batch, int64_t row) const {
@@ -117,128 +174,182 @@ int64_t CpuDecoder::PlaceOf(const DecodeBatch& batch, int64_t row) const {
          config_.CacheWidth();
 }
 
-void CpuDecoder::AttendToCache(const DecodeBatch& batch,
+void CpuDecoder::AttendToCache(const DecodeBatch& batch, const RowRange& rows,
                                const PagedLayout& layout, const float* cache,
-                               Scratch* s, float* out) const {
-  PagedAttention({.batch = s->rows,
-                  .heads = config_.num_attention_heads,
-                  .kv_heads = layout.kv_heads,
-                  .key_width = layout.key_width,
-                  .value_width = layout.value_width,
-                  .value_at = layout.value_at,
-                  .q = s->query,
-                  .cache = cache,
-                  .row = config_.CacheWidth(),
-                  .block_tokens = batch.block_tokens,
-                  .tables = batch.tables + s->begin * batch.table_row,
-                  .table_row = batch.table_row,
-                  .context = s->context.data(),
-                  .selected = config_.IsSparse() ? s->selected.data() : nullptr,
-                  .selected_row = s->selected_row,
-                  .scale = static_cast<float>(config_.SoftmaxScale()),
-                  .threads = 1},
-                 out);
+                               const Scratch& s, float* out) const {
+  const int64_t heads = config_.num_attention_heads;
+  PagedAttention(
+      {.batch = rows.end - rows.begin,
+       .heads = heads,
+       .kv_heads = layout.kv_heads,
+       .key_width = layout.key_width,
+       .value_width = layout.value_width,
+       .value_at = layout.value_at,
+       .q = s.query + rows.begin * heads * layout.key_width,
+       .cache = cache,
+       .row = config_.CacheWidth(),
+       .block_tokens = batch.block_tokens,
+       .tables = batch.tables + rows.begin * batch.table_row,
+       .table_row = batch.table_row,
+       .context = s.context.data() + rows.begin,
+       .selected = config_.IsSparse()
+                       ? s.selected.data() + rows.begin * s.selected_row
+                       : nullptr,
+       .selected_row = s.selected_row,
+       .scale = static_cast<float>(config_.SoftmaxScale()),
+       .threads = 1},
+      out + rows.begin * heads * layout.value_width);
 }
 
-void CpuDecoder::RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* y,
-                        Scratch* s) const {
+void CpuDecoder::RunMlp(const Mlp& mlp, int64_t rows, const float* x,
+                        float* hidden, float* y, Team* team) const {
   const int64_t width = mlp.down.inputs();
-  mlp.gate_up.Multiply(rows, x, config_.hidden_size, s->hidden, 2 * width);
-  for (int64_t n = 0; n < rows; ++n) {
-    float* const gate = s->hidden + n * 2 * width;
-    SwiGlu(gate, gate + width, width, gate);
+  const int64_t d = config_.hidden_size;
+  mlp.gate_up.Multiply(rows, x, d, hidden, 2 * width, team);
+  const auto activate = [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      float* const gate = hidden + n * 2 * width;
+      SwiGlu(gate, gate + width, width, gate);
+    }
+  };
+  if (team == nullptr) {
+    activate(0, rows);
+  } else {
+    ForRows(rows, activate);
   }
-  mlp.down.Multiply(rows, s->hidden, 2 * width, y, config_.hidden_size);
+  mlp.down.Multiply(rows, hidden, 2 * width, y, d, team);
+}
+
+// Leaves each row's experts and their weights in s->chosen and s->weights.
+void CpuDecoder::Route(const Layer& layer, int32_t* routes, int64_t route_row,
+                       Scratch* s) const {
+  const int64_t experts = config_.n_routed_experts;
+  const RouterSettings& settings = config_.router;
+  const int64_t k = settings.experts_per_token;
+  layer.gate.Multiply(s->rows, s->x, config_.hidden_size, s->scores, experts,
+                      team_.get());
+  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+    const RouterParams router = {
+        .n = end - begin,
+        .experts = experts,
+        .per_token = k,
+        .groups = settings.groups,
+        .groups_per_token = settings.groups_per_token,
+        .group_best = settings.group_best,
+        .softmax = settings.softmax,
+        .normalise = settings.normalise,
+        .scaling = static_cast<float>(settings.scaling)};
+    float* const scores = s->scores + begin * experts;
+    int64_t* const chosen = s->chosen.data() + begin * k;
+    ScoreExperts(router, scores);
+    const at::Tensor& bias = layer.weights->moe.bias;
+    ChooseExperts(router, scores, bias.defined() ? Data(bias) : nullptr,
+                  chosen);
+    RouteWeights(router, scores, chosen, s->weights + begin * k);
+    for (int64_t n = begin; n < end; ++n) {
+      for (int64_t j = 0; j < k; ++j) {
+        routes[n * route_row + j] =
+            static_cast<int32_t>(s->chosen[static_cast<size_t>(n * k + j)]);
+      }
+    }
+  });
+}
+
+// Leaves in s->outputs what each row's experts give.
+void CpuDecoder::RunRouted(const Layer& layer, Scratch* s) const {
+  const int64_t d = config_.hidden_size;
+  const int64_t k = config_.router.experts_per_token;
+  const int64_t slots = s->rows * k;
+  const ExpertOrder order =
+      SortByExpert(s->chosen.data(), slots, config_.n_routed_experts);
+  // Some rows of one expert, from `first` in the order of experts on.
+  struct Part {
+    size_t expert;
+    int64_t first;
+    int64_t rows;
+  };
+  // An expert that most rows chose does not keep one thread busy alone.
+  const int64_t most =
+      team_->threads() == 1
+          ? slots
+          : std::max(slots / (2 * team_->threads()), kExpertRows);
+  std::vector<Part> parts;
+  for (size_t e = 0; e < layer.experts.size(); ++e) {
+    for (int64_t first = order.begins[e]; first < order.begins[e + 1];
+         first += most) {
+      parts.push_back({.expert = e,
+                       .first = first,
+                       .rows = std::min(most, order.begins[e + 1] - first)});
+    }
+  }
+  team_->ForEach(static_cast<int64_t>(parts.size()), [&](int64_t i) {
+    const Part& part = parts[static_cast<size_t>(i)];
+    const Mlp& expert = layer.experts[part.expert];
+    const int64_t* const slot = order.slots.data() + part.first;
+    float* const rows = s->gathered + part.first * d;
+    GatherRows(s->x, d, slot, part.rows, k, rows);
+    RunMlp(expert, part.rows, rows,
+           s->hidden + part.first * 2 * expert.down.inputs(), rows,
+           /*team=*/nullptr);
+    for (int64_t r = 0; r < part.rows; ++r) {
+      std::copy_n(rows + r * d, d, s->outputs + slot[r] * d);
+    }
+  });
 }
 
 // Leaves in s->y what the routed and the shared experts give.
 void CpuDecoder::RunExperts(const Layer& layer, int32_t* routes,
                             int64_t route_row, Scratch* s) const {
   const int64_t d = config_.hidden_size;
-  const int64_t experts = config_.n_routed_experts;
-  const RouterSettings& settings = config_.router;
-  const int64_t k = settings.experts_per_token;
-  const RouterParams router = {.n = s->rows,
-                               .experts = experts,
-                               .per_token = k,
-                               .groups = settings.groups,
-                               .groups_per_token = settings.groups_per_token,
-                               .group_best = settings.group_best,
-                               .softmax = settings.softmax,
-                               .normalise = settings.normalise,
-                               .scaling = static_cast<float>(settings.scaling)};
-  layer.gate.Multiply(s->rows, s->x, d, s->scores, experts);
-  ScoreExperts(router, s->scores);
-  const at::Tensor& bias = layer.weights->moe.bias;
-  ChooseExperts(router, s->scores, bias.defined() ? Data(bias) : nullptr,
-                s->chosen.data());
-  RouteWeights(router, s->scores, s->chosen.data(), s->weights);
-  for (int64_t n = 0; n < s->rows; ++n) {
-    for (int64_t j = 0; j < k; ++j) {
-      routes[n * route_row + j] =
-          static_cast<int32_t>(s->chosen[static_cast<size_t>(n * k + j)]);
+  Route(layer, routes, route_row, s);
+  RunRouted(layer, s);
+  const bool shared = layer.mlp.down.outputs() > 0;
+  if (shared) {
+    RunMlp(layer.mlp, s->rows, s->x, s->hidden, s->gathered, team_.get());
+  }
+  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+    CombineRows(s->outputs, d, config_.router.experts_per_token, s->weights,
+                begin, end, s->y);
+    if (shared) {
+      Add(s->gathered + begin * d, (end - begin) * d, s->y + begin * d);
     }
-  }
-  const ExpertOrder order =
-      SortByExpert(s->chosen.data(), s->rows * k, experts);
-  for (size_t e = 0; e < layer.experts.size(); ++e) {
-    const int64_t* const slots = order.slots.data() + order.begins[e];
-    const int64_t rows = order.begins[e + 1] - order.begins[e];
-    if (rows == 0) continue;
-    GatherRows(s->x, d, slots, rows, k, s->gathered);
-    RunMlp(layer.experts[e], rows, s->gathered, s->gathered, s);
-    for (int64_t i = 0; i < rows; ++i) {
-      std::copy_n(s->gathered + i * d, d, s->outputs + slots[i] * d);
-    }
-  }
-  CombineRows(s->outputs, d, k, s->weights, 0, s->rows, s->y);
-  if (layer.mlp.down.outputs() > 0) {
-    RunMlp(layer.mlp, s->rows, s->x, s->gathered, s);
-    Add(s->gathered, s->rows * d, s->y);
-  }
+  });
 }
 
-void CpuDecoder::RunRows(const DecodeBatch& batch, int64_t begin,
-                         int64_t end) const {
+void CpuDecoder::Step(const DecodeBatch& batch, int threads) {
+  if (batch.size == 0) return;
+  if (team_ == nullptr || team_->threads() != threads) {
+    team_ = std::make_unique<Team>(threads);
+  }
   const int64_t d = config_.hidden_size;
-  const double eps = config_.rms_norm_eps;
-  Scratch s(config_, begin, end - begin);
+  Scratch s(config_, batch.size);
   for (int64_t n = 0; n < s.rows; ++n) {
-    std::copy_n(Data(weights_.embedding) + batch.tokens[begin + n] * d, d,
+    std::copy_n(Data(weights_.embedding) + batch.tokens[n] * d, d,
                 s.state + n * d);
     s.context[static_cast<size_t>(n)] =
-        static_cast<int32_t>(batch.positions[begin + n] + 1);
+        static_cast<int32_t>(batch.positions[n] + 1);
   }
+  std::fill_n(s.y, s.rows * d, 0.0f);
   const int64_t k = config_.router.experts_per_token;
-  int32_t* routes = batch.routes + begin * moe_layers_ * k;
+  int32_t* routes = batch.routes;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    Norm(s.rows, d, s.state, d, layer.weights->input_norm, eps, s.x);
+    AddAndNorm(layer.weights->input_norm, &s);
     if (config_.IsLatent()) {
       AttendLatent(batch, layer, batch.caches[i], &s);
     } else {
       AttendGrouped(batch, layer, batch.caches[i], &s);
     }
-    Add(s.y, s.rows * d, s.state);
-    Norm(s.rows, d, s.state, d, layer.weights->post_norm, eps, s.x);
+    AddAndNorm(layer.weights->post_norm, &s);
     if (layer.experts.empty()) {
-      RunMlp(layer.mlp, s.rows, s.x, s.y, &s);
+      RunMlp(layer.mlp, s.rows, s.x, s.hidden, s.y, team_.get());
     } else {
       RunExperts(layer, routes, moe_layers_ * k, &s);
       routes += k;
     }
-    Add(s.y, s.rows * d, s.state);
   }
-  Norm(s.rows, d, s.state, d, weights_.norm, eps, s.x);
-  head_.Multiply(s.rows, s.x, d, batch.logits + begin * config_.vocab_size,
-                 config_.vocab_size);
-}
-
-void CpuDecoder::Step(const DecodeBatch& batch, int threads) const {
-  const double row_cost = static_cast<double>(
-      config_.num_hidden_layers * config_.hidden_size * config_.hidden_size);
-  ForRanges(batch.size, row_cost, threads,
-            [&](int64_t begin, int64_t end) { RunRows(batch, begin, end); });
+  AddAndNorm(weights_.norm, &s);
+  head_.Multiply(s.rows, s.x, d, batch.logits, config_.vocab_size, team_.get());
 }
 
 }  // namespace cohort

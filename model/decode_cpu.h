@@ -3,15 +3,19 @@
 // a small model is some two hundred small products, which calls into LibTorch
 // would cost more than.
 //
-// Rows are split over threads from the embedding to the logits, so that threads
-// meet once a step. Each row's bits depend on its own sequence alone.
+// Threads share the outputs of each product, the experts and, between products,
+// the rows: each weight is read once a step. Each row's bits depend on its own
+// sequence alone.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "hwy/aligned_allocator.h"
 #include "model/attention.h"
+#include "model/kernels/team.h"
 #include "model/model_config.h"
 #include "model/packed_matrix.h"
 #include "model/rope.h"
@@ -41,7 +45,7 @@ class CpuDecoder {
              const RopeTables& rope);
 
   // Requires tokens, positions and block numbers in range.
-  void Step(const DecodeBatch& batch, int threads) const;
+  void Step(const DecodeBatch& batch, int threads);
 
  private:
   using Buffer = hwy::AlignedFreeUniquePtr<float[]>;
@@ -63,26 +67,41 @@ class CpuDecoder {
     std::vector<Mlp> experts;
   };
   struct Scratch;
+  struct RowRange {
+    int64_t begin;
+    int64_t end;
+  };
 
-  static Mlp PackMlp(const at::Tensor& gate_up, const at::Tensor& down);
-  Layer PackLayer(const LayerWeights& weights) const;
-  void RunRows(const DecodeBatch& batch, int64_t begin, int64_t end) const;
+  PackedMatrix Pack(const at::Tensor& weight);
+  Mlp PackMlp(const at::Tensor& gate_up, const at::Tensor& down);
+  Layer PackLayer(const LayerWeights& weights);
+  // Tells each matrix what a step multiplies after it.
+  void LinkMatrices();
+
+  // Calls `run` for ranges of rows that together are [0, rows).
+  void ForRows(int64_t rows,
+               const std::function<void(int64_t, int64_t)>& run) const;
+  // The residual stream takes what a sublayer gave, and s->x its norm.
+  void AddAndNorm(const at::Tensor& weight, Scratch* s) const;
   // Where row `row` of the batch lies: its angles, and its place in a cache.
   Angles AnglesOf(const DecodeBatch& batch, int64_t row) const;
   int64_t PlaceOf(const DecodeBatch& batch, int64_t row) const;
-  // s->query against the cache; out: [N, H, value_width].
-  void AttendToCache(const DecodeBatch& batch, const PagedLayout& layout,
-                     const float* cache, Scratch* s, float* out) const;
+  // s.query of some rows against the cache; out: [N, H, value_width].
+  void AttendToCache(const DecodeBatch& batch, const RowRange& rows,
+                     const PagedLayout& layout, const float* cache,
+                     const Scratch& s, float* out) const;
   // decode_latent.cc.
-  void PackLatent(Layer* layer) const;
+  void PackLatent(Layer* layer);
   void ProjectLatent(const Layer& layer, Scratch* s) const;
   void PlaceLatent(const DecodeBatch& batch, const Layer& layer, int64_t row,
                    float* cache, Scratch* s) const;
+  void AttendLatentRows(const DecodeBatch& batch, const Layer& layer,
+                        const RowRange& rows, float* cache, Scratch* s) const;
   void AttendLatent(const DecodeBatch& batch, const Layer& layer, float* cache,
                     Scratch* s) const;
   // decode_indexer.cc: the row's key to its place in the cache, what the rows
   // select to s->selected.
-  void PackIndexer(Layer* layer) const;
+  void PackIndexer(Layer* layer);
   void PlaceIndex(const DecodeBatch& batch, const Layer& layer, int64_t row,
                   float* cache, Scratch* s) const;
   void SelectTokens(const DecodeBatch& batch, const Layer& layer, float* cache,
@@ -92,17 +111,23 @@ class CpuDecoder {
                     float* cache, Scratch* s) const;
   void AttendGrouped(const DecodeBatch& batch, const Layer& layer, float* cache,
                      Scratch* s) const;
-  void RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* y,
-              Scratch* s) const;
+  // hidden: [rows, 2 I], scratch. team: null for one thread.
+  void RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* hidden,
+              float* y, Team* team) const;
+  void Route(const Layer& layer, int32_t* routes, int64_t route_row,
+             Scratch* s) const;
+  void RunRouted(const Layer& layer, Scratch* s) const;
   void RunExperts(const Layer& layer, int32_t* routes, int64_t route_row,
                   Scratch* s) const;
 
   const ModelConfig& config_;
   const ModelWeights& weights_;
   const RopeTables& rope_;
+  PackedMemory memory_;
   std::vector<Layer> layers_;
   PackedMatrix head_;
   int64_t moe_layers_;
+  std::unique_ptr<Team> team_;  // Of the last step's number of threads.
 };
 
 }  // namespace cohort

@@ -23,14 +23,14 @@ void CpuDecoder::PlaceGrouped(const DecodeBatch& batch, const Layer& layer,
   const float* k = q + heads * width;
   const float* const v = k + kv_heads * width;
   float* const to_q = s->query + row * heads * width;
-  float* const to_k = cache + PlaceOf(batch, s->begin + row);
+  float* const to_k = cache + PlaceOf(batch, row);
   if (w.q_norm.defined()) {
     Norm(heads, width, q, width, w.q_norm, eps, to_q);
     Norm(kv_heads, width, k, width, w.k_norm, eps, to_k);
     q = to_q;
     k = to_k;
   }
-  const Angles angles = AnglesOf(batch, s->begin + row);
+  const Angles angles = AnglesOf(batch, row);
   for (int64_t h = 0; h < heads; ++h) {
     RotateOne(q + h * width, angles, to_q + h * width);
   }
@@ -43,11 +43,17 @@ void CpuDecoder::PlaceGrouped(const DecodeBatch& batch, const Layer& layer,
 void CpuDecoder::AttendGrouped(const DecodeBatch& batch, const Layer& layer,
                                float* cache, Scratch* s) const {
   const int64_t d = config_.hidden_size;
-  const int64_t width = config_.num_attention_heads * config_.head_dim;
-  layer.inputs.Multiply(s->rows, s->x, d, s->projected, layer.inputs.outputs());
-  for (int64_t n = 0; n < s->rows; ++n) PlaceGrouped(batch, layer, n, cache, s);
-  AttendToCache(batch, GroupedLayout(config_), cache, s, s->heads);
-  layer.output.Multiply(s->rows, s->heads, width, s->y, d);
+  layer.inputs.Multiply(s->rows, s->x, d, s->projected, layer.inputs.outputs(),
+                        team_.get());
+  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      PlaceGrouped(batch, layer, n, cache, s);
+    }
+    AttendToCache(batch, {.begin = begin, .end = end}, GroupedLayout(config_),
+                  cache, *s, s->heads);
+  });
+  layer.output.Multiply(s->rows, s->heads, layer.output.inputs(), s->y, d,
+                        team_.get());
   const at::Tensor& bias = layer.weights->grouped.output_bias;
   if (!bias.defined()) return;
   for (int64_t n = 0; n < s->rows; ++n) Add(Data(bias), d, s->y + n * d);

@@ -7,7 +7,7 @@
 
 namespace cohort {
 
-void CpuDecoder::PackIndexer(Layer* layer) const {
+void CpuDecoder::PackIndexer(Layer* layer) {
   const IndexerWeights& w = layer->weights->indexer;
   layer->index_queries = Pack(w.queries);
   layer->index_key = Pack(w.key);
@@ -18,10 +18,10 @@ void CpuDecoder::PlaceIndex(const DecodeBatch& batch, const Layer& layer,
                             int64_t row, float* cache, Scratch* s) const {
   const IndexerWeights& w = layer.weights->indexer;
   const int64_t width = config_.index_head_dim;
-  Angles angles = AnglesOf(batch, s->begin + row);
+  Angles angles = AnglesOf(batch, row);
   angles.interleave = false;
   float* const place =
-      cache + PlaceOf(batch, s->begin + row) + config_.CacheWidth() - width;
+      cache + PlaceOf(batch, row) + config_.CacheWidth() - width;
   LayerNorm({.n = 1,
              .d = width,
              .x = s->index_key + row * width,
@@ -47,28 +47,33 @@ void CpuDecoder::SelectTokens(const DecodeBatch& batch, const Layer& layer,
   const int64_t heads = config_.index_n_heads;
   const int64_t width = config_.index_head_dim;
   layer.index_queries.Multiply(s->rows, s->q_low, config_.q_lora_rank,
-                               s->index_q, heads * width);
-  layer.index_key.Multiply(s->rows, s->x, d, s->index_key, width);
-  layer.index_gates.Multiply(s->rows, s->x, d, s->index_gates, heads);
-  for (int64_t n = 0; n < s->rows; ++n) PlaceIndex(batch, layer, n, cache, s);
+                               s->index_q, heads * width, team_.get());
+  layer.index_key.Multiply(s->rows, s->x, d, s->index_key, width, team_.get());
+  layer.index_gates.Multiply(s->rows, s->x, d, s->index_gates, heads,
+                             team_.get());
   s->selected_row = std::min<int64_t>(
       config_.index_topk,
       *std::max_element(s->context.begin(), s->context.end()));
   s->selected.resize(static_cast<size_t>(s->rows * s->selected_row));
-  SelectPaged(
-      {.sizes = {.heads = heads, .width = width, .topk = config_.index_topk},
-       .batch = s->rows,
-       .q = s->index_q,
-       .gates = s->index_gates,
-       .cache = cache,
-       .row = config_.CacheWidth(),
-       .key_at = config_.CacheWidth() - width,
-       .block_tokens = batch.block_tokens,
-       .tables = batch.tables + s->begin * batch.table_row,
-       .table_row = batch.table_row,
-       .context = s->context.data(),
-       .threads = 1},
-      s->selected.data(), s->selected_row);
+  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      PlaceIndex(batch, layer, n, cache, s);
+    }
+    SelectPaged(
+        {.sizes = {.heads = heads, .width = width, .topk = config_.index_topk},
+         .batch = end - begin,
+         .q = s->index_q + begin * heads * width,
+         .gates = s->index_gates + begin * heads,
+         .cache = cache,
+         .row = config_.CacheWidth(),
+         .key_at = config_.CacheWidth() - width,
+         .block_tokens = batch.block_tokens,
+         .tables = batch.tables + begin * batch.table_row,
+         .table_row = batch.table_row,
+         .context = s->context.data() + begin,
+         .threads = 1},
+        s->selected.data() + begin * s->selected_row, s->selected_row);
+  });
 }
 
 }  // namespace cohort

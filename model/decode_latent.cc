@@ -8,7 +8,7 @@
 
 namespace cohort {
 
-void CpuDecoder::PackLatent(Layer* layer) const {
+void CpuDecoder::PackLatent(Layer* layer) {
   const AttentionWeights& attention = layer->weights->attention;
   const int64_t rank = config_.kv_lora_rank;
   const int64_t nope = config_.qk_nope_head_dim;
@@ -31,12 +31,15 @@ void CpuDecoder::ProjectLatent(const Layer& layer, Scratch* s) const {
   const int64_t width = layer.inputs.outputs();
   const int64_t queries = config_.num_attention_heads *
                           (config_.qk_nope_head_dim + config_.qk_rope_head_dim);
-  layer.inputs.Multiply(s->rows, s->x, config_.hidden_size, s->projected,
-                        width);
+  layer.inputs.Multiply(s->rows, s->x, config_.hidden_size, s->projected, width,
+                        team_.get());
   if (w.q_b.defined()) {
     const int64_t low = config_.q_lora_rank;
-    Norm(s->rows, low, s->projected, width, w.q_norm, kLatentEps, s->q_low);
-    layer.q_b.Multiply(s->rows, s->q_low, low, s->q, queries);
+    ForRows(s->rows, [&](int64_t begin, int64_t end) {
+      Norm(end - begin, low, s->projected + begin * width, width, w.q_norm,
+           kLatentEps, s->q_low + begin * low);
+    });
+    layer.q_b.Multiply(s->rows, s->q_low, low, s->q, queries, team_.get());
     return;
   }
   for (int64_t n = 0; n < s->rows; ++n) {
@@ -51,8 +54,8 @@ void CpuDecoder::PlaceLatent(const DecodeBatch& batch, const Layer& layer,
   const int64_t rank = config_.kv_lora_rank;
   const int64_t rope = config_.qk_rope_head_dim;
   const int64_t head = config_.qk_nope_head_dim + rope;
-  const Angles angles = AnglesOf(batch, s->begin + row);
-  float* const place = cache + PlaceOf(batch, s->begin + row);
+  const Angles angles = AnglesOf(batch, row);
+  float* const place = cache + PlaceOf(batch, row);
   const float* const from =
       s->projected + (row + 1) * layer.inputs.outputs() - rank - rope;
   Norm(1, rank, from, rank, layer.weights->attention.kv_norm, kLatentEps,
@@ -65,30 +68,44 @@ void CpuDecoder::PlaceLatent(const DecodeBatch& batch, const Layer& layer,
   }
 }
 
-void CpuDecoder::AttendLatent(const DecodeBatch& batch, const Layer& layer,
-                              float* cache, Scratch* s) const {
+// From the queries to what the output projection reads.
+void CpuDecoder::AttendLatentRows(const DecodeBatch& batch, const Layer& layer,
+                                  const RowRange& rows, float* cache,
+                                  Scratch* s) const {
   const int64_t heads = config_.num_attention_heads;
   const int64_t rank = config_.kv_lora_rank;
   const int64_t nope = config_.qk_nope_head_dim;
   const int64_t v = config_.v_head_dim;
   const int64_t head = nope + config_.qk_rope_head_dim;
   const int64_t query = rank + config_.qk_rope_head_dim;
-  ProjectLatent(layer, s);
-  for (int64_t n = 0; n < s->rows; ++n) PlaceLatent(batch, layer, n, cache, s);
+  const int64_t count = rows.end - rows.begin;
+  const int64_t first = rows.begin * heads;  // Head of the batch.
+  for (int64_t n = rows.begin; n < rows.end; ++n) {
+    PlaceLatent(batch, layer, n, cache, s);
+  }
   for (int64_t h = 0; h < heads; ++h) {
-    MultiplyHead(s->rows, nope, rank, s->q + h * head, heads * head,
+    MultiplyHead(count, nope, rank, s->q + first * head + h * head,
+                 heads * head,
                  Data(layer.weights->attention.kv_b) + h * (nope + v) * rank,
-                 s->query + h * query, heads * query);
+                 s->query + first * query + h * query, heads * query);
   }
-  if (config_.IsSparse()) SelectTokens(batch, layer, cache, s);
-  AttendToCache(batch, LatentLayout(config_), cache, s, s->attended);
+  AttendToCache(batch, rows, LatentLayout(config_), cache, *s, s->attended);
   for (int64_t h = 0; h < heads; ++h) {
-    MultiplyHead(s->rows, rank, v, s->attended + h * rank, heads * rank,
-                 layer.from_latent.get() + h * rank * v, s->heads + h * v,
-                 heads * v);
+    MultiplyHead(count, rank, v, s->attended + first * rank + h * rank,
+                 heads * rank, layer.from_latent.get() + h * rank * v,
+                 s->heads + first * v + h * v, heads * v);
   }
-  layer.output.Multiply(s->rows, s->heads, heads * v, s->y,
-                        config_.hidden_size);
+}
+
+void CpuDecoder::AttendLatent(const DecodeBatch& batch, const Layer& layer,
+                              float* cache, Scratch* s) const {
+  ProjectLatent(layer, s);
+  if (config_.IsSparse()) SelectTokens(batch, layer, cache, s);
+  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+    AttendLatentRows(batch, layer, {.begin = begin, .end = end}, cache, s);
+  });
+  layer.output.Multiply(s->rows, s->heads, layer.output.inputs(), s->y,
+                        config_.hidden_size, team_.get());
 }
 
 }  // namespace cohort

@@ -15,10 +15,6 @@ inline const float* Data(const at::Tensor& tensor) {
   return tensor.const_data_ptr<float>();
 }
 
-inline PackedMatrix Pack(const at::Tensor& weight) {
-  return {Data(weight), weight.size(0), weight.size(1)};
-}
-
 inline void Norm(int64_t rows, int64_t width, const float* x, int64_t x_row,
                  const at::Tensor& weight, double eps, float* y) {
   RmsNormForward({.n = rows,
@@ -73,9 +69,8 @@ inline void RotateOne(const float* x, const Angles& angles, float* y) {
   }
 }
 
-// Memory for rows [begin, end) of a batch: N of them.
+// Memory for a step of N rows.
 struct CpuDecoder::Scratch {
-  int64_t begin = 0;
   int64_t rows = 0;  // N
   Buffer memory;
   float* state = nullptr;         // [N, D], the residual stream
@@ -100,7 +95,7 @@ struct CpuDecoder::Scratch {
   std::vector<int64_t> chosen;   // [N, K]
   std::vector<int32_t> context;  // [N]
 
-  Scratch(const ModelConfig& c, int64_t first, int64_t count);
+  Scratch(const ModelConfig& c, int64_t count);
 };
 
 }  // namespace cohort

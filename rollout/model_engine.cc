@@ -12,15 +12,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/guard.h"
-#include "model/kernels/parallel.h"
 #include "proto/check.h"
 #include "proto/status.h"
 
 namespace cohort {
 namespace {
 
-// Multiply-adds' worth of one logit in the sampler.
-constexpr double kCostPerLogit = 8;
+// Some 100 us of sampling: what is worth a second thread.
+constexpr int64_t kLogitsPerThread = 300'000;
 
 // The experts of rows [begin, end), as Trajectory.routes lays them out.
 void AppendRoutes(const at::Tensor& routes, int64_t begin, int64_t end,
@@ -288,18 +287,23 @@ absl::Status ModelEngine::SampleTokens(const at::Tensor& logits,
   const auto count = static_cast<int64_t>(draws.size());
   std::vector<absl::StatusOr<SampledToken>> sampled(
       draws.size(), SampledToken{.token = 0, .logprob = 0});
-  ForRanges(
-      count, kCostPerLogit * static_cast<double>(v), at::get_num_threads(),
-      [&](int64_t begin, int64_t end) {
-        Sampler sampler;
-        for (int64_t i = begin; i < end; ++i) {
-          const auto& [sequence, row] = draws[static_cast<size_t>(i)];
-          sampled[static_cast<size_t>(i)] = sampler.Sample(
-              {data + row * v, static_cast<size_t>(v)},
-              sequence->prompt->lease.sampling(),
-              sequence->random.Uniform(sequence->trajectory.tokens_size()));
-        }
-      });
+  if (team_ == nullptr || team_->threads() != at::get_num_threads()) {
+    team_ = std::make_unique<Team>(at::get_num_threads());
+  }
+  const int64_t parts = std::clamp<int64_t>(
+      count * v / kLogitsPerThread, 1,
+      std::min<int64_t>(std::max<int64_t>(count, 1), 4 * team_->threads()));
+  team_->ForEach(parts, [&](int64_t part) {
+    Sampler sampler;
+    for (int64_t i = count * part / parts; i < count * (part + 1) / parts;
+         ++i) {
+      const auto& [sequence, row] = draws[static_cast<size_t>(i)];
+      sampled[static_cast<size_t>(i)] = sampler.Sample(
+          {data + row * v, static_cast<size_t>(v)},
+          sequence->prompt->lease.sampling(),
+          sequence->random.Uniform(sequence->trajectory.tokens_size()));
+    }
+  });
   for (size_t i = 0; i < draws.size(); ++i) {
     Sequence* const sequence = draws[i].sequence;
     if (!sampled[i].ok()) {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "model/kernels/team.h"
 #include "model/kv_cache.h"
 #include "model/tokenizer.h"
 #include "model/transformer.h"
@@ -87,6 +88,7 @@ class ModelEngine : public Engine {
   int64_t pending_ = 0;
   int64_t version_;
   EngineStats stats_;
+  std::unique_ptr<Team> team_;  // Of at::get_num_threads(), for sampling.
 };
 
 }  // namespace cohort

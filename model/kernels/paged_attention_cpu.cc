@@ -3,6 +3,7 @@
 
 #include "hwy/aligned_allocator.h"
 #include "model/kernels/paged_attention.h"
+#include "model/kernels/paged_runs.h"
 #include "model/kernels/parallel.h"
 #include "model/kernels/simd.h"
 
@@ -192,6 +193,9 @@ HWY_EXPORT(Scores);
 HWY_EXPORT(NormalisedSoftmaxRow);
 HWY_EXPORT(Mix);
 
+// Heads of one kv head from which on they fill the vectors of PagedRuns.
+constexpr int64_t kManyHeads = 8;
+
 // Memory for one sequence at a time.
 struct Scratch {
   std::vector<const float*> tokens;  // [context], rows of the cache
@@ -252,6 +256,27 @@ void DecodeOne(const PagedAttentionParams& p, int64_t b, Scratch* scratch,
   }
 }
 
+// Rows [begin, end) of the batch.
+PagedAttentionParams RowsOf(PagedAttentionParams p, int64_t begin,
+                            int64_t end) {
+  p.batch = end - begin;
+  p.q += begin * p.heads * p.key_width;
+  p.tables += begin * p.table_row;
+  p.context += begin;
+  if (p.selected != nullptr) p.selected += begin * p.selected_row;
+  return p;
+}
+
+void DecodeEach(const PagedAttentionParams& p, int64_t longest, float* out) {
+  const auto memory = hwy::AllocateAligned<float>(
+      static_cast<size_t>(longest * (p.heads / p.kv_heads)));
+  Scratch scratch;
+  scratch.tokens.resize(static_cast<size_t>(longest));
+  scratch.parts.resize(static_cast<size_t>(longest));
+  scratch.scores = memory.get();
+  for (int64_t b = 0; b < p.batch; ++b) DecodeOne(p, b, &scratch, out);
+}
+
 }  // namespace
 
 void PagedAttention(const PagedAttentionParams& params, float* out) {
@@ -260,18 +285,16 @@ void PagedAttention(const PagedAttentionParams& params, float* out) {
       *std::max_element(params.context, params.context + params.batch);
   const double cost = static_cast<double>(
       longest * params.heads * (params.key_width + params.value_width));
-  ForRanges(
-      params.batch, cost, params.threads, [&](int64_t begin, int64_t end) {
-        const auto memory = hwy::AllocateAligned<float>(
-            static_cast<size_t>(longest * (params.heads / params.kv_heads)));
-        Scratch scratch;
-        scratch.tokens.resize(static_cast<size_t>(longest));
-        scratch.parts.resize(static_cast<size_t>(longest));
-        scratch.scores = memory.get();
-        for (int64_t b = begin; b < end; ++b) {
-          DecodeOne(params, b, &scratch, out);
-        }
-      });
+  ForRanges(params.batch, cost, params.threads,
+            [&](int64_t begin, int64_t end) {
+              const PagedAttentionParams rows = RowsOf(params, begin, end);
+              float* const to = out + begin * params.heads * params.value_width;
+              if (params.heads / params.kv_heads >= kManyHeads) {
+                PagedRuns(rows, to);
+              } else {
+                DecodeEach(rows, longest, to);
+              }
+            });
 }
 
 }  // namespace cohort

@@ -200,6 +200,82 @@ TEST_F(RowsTest, CachedAttentionIgnoresBlocksAndNeighbours) {
   EXPECT_TRUE(run(0, kBatch, tables, cache).equal(wanted));
 }
 
+// Completions of one prompt, which begin with the same blocks: [B, H, 48]
+// against one kv head (as MLA has) and against two.
+struct Siblings {
+  static constexpr int64_t kBatch = 22;  // The last group is smaller.
+  static constexpr int64_t kBlocks = 5;
+  at::Tensor query = Random({kBatch, 18, 48});
+  at::Tensor cache = Random({kBatch * kBlocks, 16, 130});
+  at::Tensor context = at::randint(33, 81, {kBatch}, at::kInt);
+  at::Tensor tables = at::randperm(kBatch * kBlocks)
+                          .to(at::kInt)
+                          .view({kBatch, kBlocks})
+                          .clone();
+
+  Siblings() {
+    for (int64_t b = 0; b < kBatch; ++b) {
+      tables[b].narrow(0, 0, 2).copy_(tables[b / 8 * 8].narrow(0, 0, 2));
+    }
+  }
+
+  at::Tensor Run(int64_t begin, int64_t count, int64_t kv_heads,
+                 const at::Tensor& selected) const {
+    return PagedAttention(query.narrow(0, begin, count),
+                          {.cache = cache,
+                           .block_tables = tables.narrow(0, begin, count),
+                           .context = context.narrow(0, begin, count),
+                           .selected = selected},
+                          {.kv_heads = kv_heads,
+                           .key_width = 48,
+                           .value_at = kv_heads == 1 ? 5 : 96,
+                           .value_width = kv_heads == 1 ? 40 : 17},
+                          0.2);
+  }
+
+  // The definition, in double precision.
+  at::Tensor Wanted(int64_t b, int64_t kv_heads) const {
+    const at::Tensor rows = cache.index_select(0, tables[b].to(at::kLong))
+                                .view({kBlocks * 16, 130})
+                                .narrow(0, 0, context[b].item<int64_t>())
+                                .to(at::kDouble);
+    const int64_t width = kv_heads == 1 ? 40 : 17;
+    std::vector<at::Tensor> out;
+    for (int64_t h = 0; h < 18; ++h) {
+      const int64_t g = h / (18 / kv_heads);
+      const at::Tensor scores =
+          rows.narrow(1, g * 48, 48).matmul(query[b][h].to(at::kDouble));
+      const int64_t at = (kv_heads == 1 ? 5 : 96) + g * width;
+      out.push_back(
+          (scores * 0.2).softmax(0).matmul(rows.narrow(1, at, width)));
+    }
+    return at::stack(out);
+  }
+};
+
+TEST_F(RowsTest, CachedAttentionIgnoresWhatSiblingsShare) {
+  const Siblings s;
+  for (const int64_t kv_heads : {1, 2}) {
+    const at::Tensor all = s.Run(0, Siblings::kBatch, kv_heads, {});
+    for (int64_t b = 0; b < Siblings::kBatch; ++b) {
+      EXPECT_TRUE(s.Run(b, 1, kv_heads, {}).equal(all.narrow(0, b, 1))) << b;
+      EXPECT_TRUE(at::allclose(all[b].to(at::kDouble), s.Wanted(b, kv_heads),
+                               /*rtol=*/1e-5, /*atol=*/1e-6))
+          << b;
+    }
+    EXPECT_TRUE(s.Run(5, 7, kv_heads, {}).equal(all.narrow(0, 5, 7)));
+    at::set_num_threads(2);
+    EXPECT_TRUE(s.Run(0, Siblings::kBatch, kv_heads, {}).equal(all));
+    at::set_num_threads(1);
+    // Selecting all that is visible changes nothing.
+    const at::Tensor places =
+        at::arange(80, at::kInt).expand({Siblings::kBatch, 80});
+    const at::Tensor selected =
+        places.masked_fill(places >= s.context.unsqueeze(1), -1).contiguous();
+    EXPECT_TRUE(s.Run(0, Siblings::kBatch, kv_heads, selected).equal(all));
+  }
+}
+
 // Machines with wide and with narrow vectors compute the same policy.
 TEST_F(RowsTest, ResultsIgnoreTheVectorWidth) {
   const int64_t targets = hwy::SupportedTargets() & (HWY_AVX3 | HWY_AVX2);
@@ -209,6 +285,7 @@ TEST_F(RowsTest, ResultsIgnoreTheVectorWidth) {
   const at::Tensor gate_up = Random({2 * 50, 129});
   const at::Tensor down = Random({129, 50});
   const at::Tensor q = Random({70, 4, 24});
+  const Siblings siblings;
   const auto run = [&](int64_t target) {
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().DeInit();
@@ -218,6 +295,7 @@ TEST_F(RowsTest, ResultsIgnoreTheVectorWidth) {
         RmsNorm(x, at::ones({129}), 1e-6),
         RunMlp(x, gate_up, down),
         PackedAttention(q, q, q, {0, 61, 70}, 0.2),
+        siblings.Run(0, Siblings::kBatch, 1, {}),
         LogprobsOfTokens(x, weight, at::zeros({70}, at::kLong), 1.0).logprobs};
     hwy::SetSupportedTargetsForTest(0);
     hwy::GetChosenTarget().DeInit();
