@@ -1,9 +1,11 @@
-"""transformers' generate: decode tokens per CPU-second. One JSON line.
+"""transformers' generate: tokens per CPU-second of decoding and of prefill. One
+JSON line.
 
     peer_generate.py FOLDER [--prompts 8] [--group 8] [--prompt-tokens 32]
                      [--new-tokens 64] [--repeats 3]
 
-Decoding alone: the time for all new tokens less that for the first one.
+Decoding alone: the time for all new tokens less that for the first one, which
+is the prefill's.
 """
 
 import argparse
@@ -43,11 +45,13 @@ def main():
         return watch.cpu
 
     generate(4)
-    rates = []
+    decode, prefill = [], []
     for _ in range(args.repeats):
         first, whole = generate(1), generate(args.new_tokens)
-        rates.append(ids.shape[0] * (args.new_tokens - 1) / (whole - first))
-    print(json.dumps({"decode_tokens_per_cpu_s": spread(rates)}))
+        decode.append(ids.shape[0] * (args.new_tokens - 1) / (whole - first))
+        prefill.append(ids.numel() / first)
+    print(json.dumps({"decode_tokens_per_cpu_s": spread(decode),
+                      "prefill_tokens_per_cpu_s": spread(prefill)}))
 
 
 main()

@@ -1,9 +1,11 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
-    scripts/dev bench [--repeats 3] [--only decode|grpo|load|grade|tokenize]
+    scripts/dev bench [--repeats 3] [--models FOLDER]
+                      [--only speed|tiny|grpo|load|grade|tokenize]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
-.venv (scripts/setup.sh --bench). Prints a table with the bar beside each ratio.
+.venv (scripts/setup.sh --bench), and where speed.py says. Prints a table with the
+bar beside each ratio. Checkpoints are kept in FOLDER where one is given.
 """
 
 import argparse
@@ -19,12 +21,10 @@ import sys
 import tempfile
 import time
 
+from engines import BIN, HERE, PYTHON, ROOT, Ours, Transformers, Work
+from speed import Model, bench_speed
 from timing import THREADS, process_tree, pss_mb
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-BIN = ROOT / "build/release/bin"
-PYTHON = sys.executable
 # Set in a config, so that the learner and its workers use one thread each.
 CONFIG = """
 run: {{dir: {run}, local_workers: 1, checkpoint_every: 1000}}
@@ -93,33 +93,6 @@ def our_grpo(folder, model, steps):
     }
 
 
-def our_decode(folder, model, rounds=16):
-    """The sampling verb over `rounds` times 8 prompts of 32 tokens, 8
-    completions each, 64 at a time: the time for 64 new tokens less that for
-    one, sampling included."""
-    draw = random.Random(0)
-    rows = folder / "ids.jsonl"
-    with open(rows, "w") as file:
-        for i in range(8 * rounds):
-            ids = [draw.randrange(3, 64) for _ in range(32)]
-            file.write(json.dumps({"id": str(i), "ids": ids}) + "\n")
-
-    def cpu_seconds(new_tokens):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [BIN / "cohort-rollout", "generate", "--model", model, "--input",
-             rows, "--output", "/dev/null", "--n", "8", "--ignore-eos",
-             "--max-tokens", str(new_tokens), "--max-sequences", "64",
-             "--threads", str(THREADS), "--device", "cpu"],
-            check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return (after.ru_utime + after.ru_stime
-                - before.ru_utime - before.ru_stime)
-
-    seconds = cpu_seconds(64) - cpu_seconds(1)
-    return 64 * rounds * 63 / seconds
-
-
 def row(name, ours, peer, ratio, bar, higher_is_better):
     good = ratio >= bar if higher_is_better else ratio <= bar
     relation = ">=" if higher_is_better else "<="
@@ -127,27 +100,20 @@ def row(name, ours, peer, ratio, bar, higher_is_better):
           f"  peer {peer:10.4g}  ratio {ratio:6.2f} {relation} {bar}")
 
 
-def bench_decode(folder, repeats):
-    for label, flags in (("tiny", []), ("odd shape", ["--odd"]),
-                         ("tiny, skewed routing", ["--skew"])):
-        model = folder / label.replace(" ", "_").replace(",", "")
-        subprocess.run([PYTHON, HERE / "make_tiny.py", model, *flags],
-                       check=True, capture_output=True)
+def bench_tiny(folder, repeats):
+    for model in (Model(folder, "tiny"), Model(folder, "odd"),
+                  Model(folder, "tiny", skew=True)):
         ours, peers = [], []
         for _ in range(repeats):
-            ours.append(our_decode(folder, model))
-            peer = last_json([PYTHON, HERE / "peer_generate.py", model,
-                              "--repeats", "1"])
-            peers.append(peer["decode_tokens_per_cpu_s"]["median"])
+            ours.append(Ours(model.path).decode_rate(Work(), rounds=16))
+            peers.append(Transformers(model.path).rates(Work())[0])
         ratio = statistics.median(a / b for a, b in zip(ours, peers))
-        row(f"decode at 64 sequences, {label}, tokens/CPU-s",
+        row(f"decode at 64 sequences, {model.name}, tokens/CPU-s",
             statistics.median(ours), statistics.median(peers), ratio, 4.0, True)
 
 
 def bench_grpo(folder, repeats):
-    model = folder / "tiny_grpo"
-    subprocess.run([PYTHON, HERE / "make_tiny.py", model], check=True,
-                   capture_output=True)
+    model = Model(folder, "tiny").path
     ours, peers = [], []
     for _ in range(repeats):
         ours.append(our_grpo(folder, model, 4))
@@ -228,17 +194,22 @@ def bench_tokenize(folder, repeats):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=["decode", "grpo", "load", "grade",
-                                           "tokenize"])
+    parser.add_argument("--only", choices=["speed", "tiny", "grpo", "load",
+                                           "grade", "tokenize"])
+    parser.add_argument("--models", type=pathlib.Path)
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        for name, bench in (("decode", bench_decode), ("grpo", bench_grpo),
-                            ("load", bench_load), ("grade", bench_grade),
-                            ("tokenize", bench_tokenize)):
+        models = args.models or folder
+        models.mkdir(parents=True, exist_ok=True)
+        for name, bench, where in (
+            ("speed", bench_speed, models), ("tiny", bench_tiny, models),
+            ("grpo", bench_grpo, models), ("load", bench_load, folder),
+            ("grade", bench_grade, folder), ("tokenize", bench_tokenize, folder),
+        ):
             if args.only in (None, name):
-                bench(folder, args.repeats)
+                bench(where, args.repeats)
 
 
 main()
