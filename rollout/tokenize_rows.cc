@@ -46,11 +46,13 @@ absl::StatusOr<Json> Decoded(const Json& row, const Tokenizer& tokenizer) {
   return Json{{"ids", ids}, {"text", tokenizer.Decode(ids, skip)}};
 }
 
-absl::StatusOr<Json> Rendered(const Json& row,
+// `line`: the row as it stood. The template reads that, for the JSON in between
+// would make floats of ints past 64 bits.
+absl::StatusOr<Json> Rendered(std::string_view line,
                               const TokenizeSettings& settings) {
   if (!settings.chat_template.ok()) return settings.chat_template.status();
   COHORT_ASSIGN_OR_RETURN(const RenderedChat chat,
-                          (*settings.chat_template)->Render(row.dump()));
+                          (*settings.chat_template)->Render(line));
   COHORT_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                           settings.tokenizer->Encode(chat.text));
   return Json{{"ids", ids}, {"text", chat.text}};
@@ -72,12 +74,13 @@ absl::StatusOr<Json> Encoded(const Json& row, const Tokenizer& tokenizer) {
   return Json{{"ids", ids}, {"text", text}};
 }
 
-absl::StatusOr<Json> MadeOf(const Json& row, const TokenizeSettings& settings) {
+absl::StatusOr<Json> MadeOf(const Json& row, std::string_view line,
+                            const TokenizeSettings& settings) {
   if (!row.is_object()) {
     return absl::InvalidArgumentError("not a JSON object");
   }
   if (settings.decode) return Decoded(row, *settings.tokenizer);
-  if (row.contains("messages")) return Rendered(row, settings);
+  if (row.contains("messages")) return Rendered(line, settings);
   return Encoded(row, *settings.tokenizer);
 }
 
@@ -85,12 +88,12 @@ absl::StatusOr<Json> MadeOf(const Json& row, const TokenizeSettings& settings) {
 
 absl::StatusOr<std::string> TokenizeRow(std::string_view line,
                                         const TokenizeSettings& settings) {
-  const Json row = Json::parse(ToValidUtf8(line), nullptr,
-                               /*allow_exceptions=*/false);
+  const std::string valid = ToValidUtf8(line);
+  const Json row = Json::parse(valid, nullptr, /*allow_exceptions=*/false);
   if (row.is_discarded()) return absl::InvalidArgumentError("not JSON");
   Json result = Json::object();
   if (row.is_object() && row.contains("id")) result["id"] = row["id"];
-  const absl::StatusOr<Json> made = MadeOf(row, settings);
+  const absl::StatusOr<Json> made = MadeOf(row, valid, settings);
   if (made.ok()) {
     result.update(*made);
   } else {
