@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,9 +101,9 @@ void CloseOthersOnExec() {
 
 // Returns the child's id once it runs the program.
 absl::StatusOr<pid_t> Launched(const std::vector<std::string>& args,
+                               const Descriptor& input,
                                const Descriptor& output,
                                const Descriptor& log) {
-  const Descriptor input(open("/dev/null", O_RDONLY | O_CLOEXEC));
   COHORT_ASSIGN_OR_RETURN(Pipe failure, MakePipe());
   Launch launch{.argv = {},
                 .parent = getpid(),
@@ -150,6 +151,17 @@ std::optional<double> CpuSecondsSoFar(pid_t pid) {
     ticks += value;
   }
   return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+Descriptor NoInput() {
+  return Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+absl::StatusOr<Descriptor> OpenLog(const std::string& path) {
+  Descriptor log(
+      open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
+  if (log.get() >= 0) return log;
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
 }
 
 double Seconds(const timeval& time) {
@@ -253,18 +265,15 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(
     const std::string& ready_prefix, absl::Duration ready_timeout) {
   COHORT_CHECK(!args.empty());
   const absl::Time deadline = absl::Now() + ready_timeout;
-  Descriptor log(
-      open(log_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
-  if (log.get() < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", log_path));
-  }
+  COHORT_ASSIGN_OR_RETURN(Descriptor log, OpenLog(log_path));
   ChildProcess child;
   if (ready_prefix.empty()) {
-    COHORT_ASSIGN_OR_RETURN(child.pid_, Launched(args, log, log));
+    COHORT_ASSIGN_OR_RETURN(child.pid_, Launched(args, NoInput(), log, log));
     return child;
   }
   COHORT_ASSIGN_OR_RETURN(Pipe output, MakePipe());
-  COHORT_ASSIGN_OR_RETURN(child.pid_, Launched(args, output.write_end, log));
+  COHORT_ASSIGN_OR_RETURN(child.pid_,
+                          Launched(args, NoInput(), output.write_end, log));
   output.write_end.Close();
   child.output_ =
       std::make_unique<OutputPipe>(std::move(output.read_end), std::move(log));
@@ -289,8 +298,25 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(
                    "': ", child.HowItEnded(), "; see ", log_path));
 }
 
+absl::StatusOr<ChildProcess> ChildProcess::StartToTell(
+    const std::vector<std::string>& args, const std::string& log_path) {
+  COHORT_CHECK(!args.empty());
+  COHORT_ASSIGN_OR_RETURN(const Descriptor log, OpenLog(log_path));
+  // A socket, not a pipe: send() can be told to raise no SIGPIPE.
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot make a pair of sockets");
+  }
+  ChildProcess child;
+  child.input_ = Descriptor(ends[0]);
+  const Descriptor theirs(ends[1]);
+  COHORT_ASSIGN_OR_RETURN(child.pid_, Launched(args, theirs, log, log));
+  return child;
+}
+
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      input_(std::move(other.input_)),
       output_(std::move(other.output_)),
       ended_(other.ended_),
       wait_status_(other.wait_status_),
@@ -301,6 +327,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   if (this == &other) return *this;
   Stop(kGoodbye);
   pid_ = std::exchange(other.pid_, -1);
+  input_ = std::move(other.input_);
   output_ = std::move(other.output_);
   ended_ = other.ended_;
   wait_status_ = other.wait_status_;
@@ -310,6 +337,18 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
 }
 
 ChildProcess::~ChildProcess() { Stop(kGoodbye); }
+
+void ChildProcess::Tell(std::string_view line) {
+  const std::string whole = absl::StrCat(std::string(line), "\n");
+  absl::string_view rest = whole;
+  while (!rest.empty()) {
+    const ssize_t sent =
+        send(input_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return;
+    rest.remove_prefix(static_cast<size_t>(sent));
+  }
+}
 
 bool ChildProcess::Running() {
   if (pid_ < 0 || ended_) return false;

@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "proto/descriptor.h"
 
 namespace cohort {
 
@@ -16,7 +18,8 @@ namespace cohort {
 // happens (PR_SET_PDEATHSIG), so that no worker outlives a killed learner. It
 // has a process group of its own: Ctrl-C reaches the parent alone, which then
 // ends its children in order. Its output goes to `log_path`, appended; its
-// input is empty, and of our descriptors it inherits no other.
+// input is empty unless it is told something, and of our descriptors it
+// inherits no other.
 class ChildProcess {
  public:
   // Starts `args[0]` with `args`. With `ready_prefix` set, waits up to
@@ -33,12 +36,21 @@ class ChildProcess {
       const std::string& ready_prefix = "",
       absl::Duration ready_timeout = absl::Seconds(30));
 
+  // Starts `args[0]` with `args`; its standard input is what Tell() says.
+  //   kNotFound and other codes: as above
+  static absl::StatusOr<ChildProcess> StartToTell(
+      const std::vector<std::string>& args, const std::string& log_path);
+
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&& other) noexcept;
   ~ChildProcess();  // Stop(5 s).
 
   pid_t pid() const { return pid_; }
   const std::string& ready_line() const { return ready_line_; }
+
+  // Writes a line to the standard input of a child of StartToTell(). It is lost
+  // on a child that has ended.
+  void Tell(std::string_view line);
 
   // Reaps the child if it has ended, and ends what is left of its process
   // group. Never blocks for long.
@@ -61,6 +73,7 @@ class ChildProcess {
   ChildProcess();
 
   pid_t pid_ = -1;                      // -1 once moved from.
+  Descriptor input_;                    // A socket; none: the input is empty.
   std::unique_ptr<OutputPipe> output_;  // Null: the child writes to the log.
   bool ended_ = false;
   int wait_status_ = 0;

@@ -72,6 +72,17 @@ TEST_F(ChildProcessTest, TheReadyLineIsReadAndOthersAreNot) {
   EXPECT_EQ(child->HowItEnded(), "");
 }
 
+TEST_F(ChildProcessTest, AChildReadsWhatItIsTold) {
+  absl::StatusOr<ChildProcess> child = ChildProcess::StartToTell(
+      {"sh", "-c", "read a; read b; echo got $b $a"}, log_);
+  COHORT_ASSERT_OK(child);
+  child->Tell("one");
+  child->Tell("two");
+  WaitForEnd(&*child);
+  EXPECT_EQ(TempDir::Read(log_), "got two one\n");
+  child->Tell("nobody listens");
+}
+
 TEST_F(ChildProcessTest, AChildThatNeverGetsReadyIsKilled) {
   EXPECT_THAT(
       Shell("echo $$ >&2; exec sleep 1000", "ready", absl::Milliseconds(200)),
