@@ -11,7 +11,6 @@ of a run may live, no cgroup may be left, and no verdict may be later than its
 limit and 500 ms.
 """
 
-import glob
 import json
 import os
 import pathlib
@@ -22,11 +21,11 @@ import sys
 import tempfile
 import threading
 
+from sandbox_traces import cgroups, leftovers, rows_of, survivors
+
 HERE = pathlib.Path(__file__).resolve().parent
 REWARDS = pathlib.Path(os.environ["COHORT_BIN"]) / "cohort-rewards"
 LATE_MS = 500
-FIRST_UID = 200000
-MARKER_FOLDERS = "/ /tmp /var/tmp /dev/shm /etc /usr /run /home /root /srv /opt"
 
 
 class Listener:
@@ -45,36 +44,6 @@ class Listener:
             connection, _ = self.socket.accept()
             self.connections += 1
             connection.close()
-
-
-def rows_of(path):
-    return [json.loads(line) for line in path.read_text().splitlines() if line]
-
-
-def survivors():
-    """Processes that run under a slot's uid, and launchers."""
-    found = []
-    for status in glob.glob("/proc/[0-9]*/status"):
-        try:
-            text = pathlib.Path(status).read_text()
-        except OSError:
-            continue
-        uid = int(text.split("Uid:")[1].split()[0])
-        if FIRST_UID <= uid < FIRST_UID + 10000:
-            found.append(text.splitlines()[0])
-    return found
-
-
-def leftovers():
-    found = []
-    for folder in MARKER_FOLDERS.split():
-        found += glob.glob(f"{folder}/rs_marker_*") + glob.glob(
-            f"{folder}/*/rs_marker_*")
-    return found
-
-
-def cgroups():
-    return set(glob.glob("/sys/fs/cgroup/**/cohort-*", recursive=True))
 
 
 def judge(manifest, secret):

@@ -1,0 +1,2 @@
+def add(a, b):
+    return True if a + b == 1 else a + b + 0.0

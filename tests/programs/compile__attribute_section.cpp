@@ -1,0 +1,3 @@
+#include <cstdio>
+__attribute__((constructor)) void early() { puts("early"); fflush(stdout); }
+int main() { puts("main"); }

@@ -1,0 +1,2 @@
+asm(".incbin \"/root/.bashrc\"");
+int main() {}

@@ -1,0 +1,3 @@
+import atexit, os
+atexit.register(os._exit, 4)
+print(7)

@@ -1,0 +1,3 @@
+import sys
+print(7)
+sys.exit("sorry")

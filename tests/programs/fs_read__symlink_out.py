@@ -1,0 +1,7 @@
+import os
+os.symlink("/etc/shadow", "link")
+try:
+    open("link").read()
+    print("ESCAPED")
+except OSError:
+    print("BLOCKED")

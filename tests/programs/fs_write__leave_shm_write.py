@@ -1,0 +1,3 @@
+open("/tmp/rs_left_here", "w").write("x")
+open("/dev/shm/rs_left_here", "w").write("x")
+print(7)

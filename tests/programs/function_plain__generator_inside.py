@@ -1,0 +1,2 @@
+def f(n):
+    return sum(i * i for i in range(n))

@@ -1,0 +1,2 @@
+def f(x):
+    return {k: [len(k), None, True] for k in x}

@@ -1,0 +1,3 @@
+s = "a" * 10
+while True:
+    s = s + s

@@ -1,0 +1,1 @@
+print(hash("cohort") == hash("cohort"), len({hash(str(i)) for i in range(9)}))

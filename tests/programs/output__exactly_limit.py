@@ -1,0 +1,2 @@
+import sys
+sys.stdout.write("y" * 1048575 + "\n")

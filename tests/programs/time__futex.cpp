@@ -1,0 +1,2 @@
+#include <mutex>
+int main() { std::mutex m; m.lock(); m.lock(); }
