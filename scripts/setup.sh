@@ -21,6 +21,7 @@ PACKAGES=(
   prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc python3
   python3-venv zlib1g-dev
 )
+BENCH_PACKAGES=(bubblewrap)
 TEST_PACKAGES=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev sqlite3)
 
 say() { echo "setup: $*" >&2; }
@@ -94,6 +95,7 @@ if [ "$want_test" = 1 ]; then
   install_wheels scripts/requirements-test.txt
 fi
 if [ "$want_bench" = 1 ]; then
+  install_packages "${BENCH_PACKAGES[@]}"
   install_wheels scripts/requirements-bench.txt
 fi
 say "everything is in place"

@@ -1,7 +1,7 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
     scripts/dev bench [--repeats 3] [--models FOLDER]
-                      [--only speed|tiny|grpo|load|grade|tokenize]
+                      [--only speed|tiny|grpo|load|grade|tokenize|sandbox]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
 .venv (scripts/setup.sh --bench), and where speed.py says. Prints a table with the
@@ -191,11 +191,33 @@ def bench_tokenize(folder, repeats):
             ours / peer, 4.0, True)
 
 
+def bench_sandbox(_folder, repeats):
+    """A small case in the jail beside a bare process and bubblewrap."""
+    subprocess.run(["cmake", "--build", ROOT / "build/release", "--target",
+                    "sandbox_bench"], check=True, capture_output=True)
+    result = last_json([BIN / "sandbox_bench", "--repeats", str(60 * repeats)])
+    p50 = {name: value["p50_ms"] for name, value in result.items()}
+    bar("Python case from the zygote, p50 ms", p50["jail_python_zygote"], 5,
+        False, "")
+    bar("Python cases per CPU-second",
+        result["jail_python_zygote"]["cases_per_cpu_s"], 250, True, "")
+    bar("C++ run, compiled before, p50 ms", p50["jail_cpp"], 3, False, "")
+    bar("jail over a bare exec, p50 ms", p50["jail_true"] - p50["bare_true"], 3,
+        False, "")
+    row("Python case, p50 ms (bubblewrap / ours)", p50["jail_python_zygote"],
+        p50["bwrap_python"], p50["bwrap_python"] / p50["jail_python_zygote"],
+        5.0, True)
+    row("Python case, p50 ms (bare / ours)", p50["jail_python_zygote"],
+        p50["bare_python"], p50["bare_python"] / p50["jail_python_zygote"],
+        1.0, True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=["speed", "tiny", "grpo", "load",
-                                           "grade", "tokenize"])
+                                           "grade", "tokenize",
+                                           "sandbox"])
     parser.add_argument("--models", type=pathlib.Path)
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
@@ -207,6 +229,7 @@ def main():
             ("speed", bench_speed, models), ("tiny", bench_tiny, models),
             ("grpo", bench_grpo, models), ("load", bench_load, folder),
             ("grade", bench_grade, folder), ("tokenize", bench_tokenize, folder),
+            ("sandbox", bench_sandbox, folder),
         ):
             if args.only in (None, name):
                 bench(where, args.repeats)
