@@ -102,6 +102,8 @@ struct RewardsConfig {
   absl::Duration timeout = absl::Minutes(2);
   // Calls that the reward server grades at a time.
   int workers = 2;
+  // Run code also where a fence of the sandbox is missing; grades say so.
+  bool allow_weak = false;
   // Calls that may wait for their turn; more are asked to come back later.
   int max_waiting = 512;
   // Share of maths completions that a second, independent grader judges too.

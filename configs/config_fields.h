@@ -84,6 +84,7 @@ void Visit(Visitor& visit, C& c) {
   visit("format", c.format, OneOf({"r1", "compact"}));
   visit("timeout", c.timeout, Above(0));
   visit("workers", c.workers, AtLeast(1));
+  visit("allow_weak", c.allow_weak);
   visit("max_waiting", c.max_waiting, AtLeast(0));
   visit("audit_share", c.audit_share, FromTo(0, 1));
   visit("external", c.external);

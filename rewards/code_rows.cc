@@ -291,15 +291,25 @@ absl::Status TakeExecFields(const PyValue& row, ExecRow* out) {
 
 }  // namespace
 
-absl::StatusOr<ExecRow> ParseExecRow(std::string_view line) {
+absl::StatusOr<ExecRow> ParseExecRow(std::string_view line,
+                                     const std::string& place) {
   COHORT_ASSIGN_OR_RETURN(const PyValue row, ParsePyJson(line));
   ExecRow out;
   if (row.kind != Kind::kDict) {
+    out.file = place;
     out.flaw = "not an object";
     return out;
   }
   out.flaw = std::string(TakeExecFields(row, &out).message());
+  if (out.file.empty()) out.file = place;
   return out;
+}
+
+absl::StatusOr<Limits> LimitsOfRow(std::string_view json) {
+  COHORT_ASSIGN_OR_RETURN(const PyValue row, ParsePyJson(json));
+  TestSet tests;
+  COHORT_RETURN_IF_ERROR(TakeLimits(row, &tests));
+  return tests.limits;
 }
 
 absl::StatusOr<CodeTask> TaskOfRow(std::string_view row_json) {

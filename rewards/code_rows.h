@@ -24,7 +24,11 @@ struct ExecRow {
 
 // One row of a manifest. kInvalidArgument: not JSON. All other flaws are the
 // row's own.
-absl::StatusOr<ExecRow> ParseExecRow(std::string_view line);
+absl::StatusOr<ExecRow> ParseExecRow(std::string_view line,
+                                     const std::string& place);
+
+// The limits of an object {"limits": {...}}; the defaults where it has none.
+absl::StatusOr<Limits> LimitsOfRow(std::string_view json);
 
 // What a prompt with the verifier `code` asks for.
 struct CodeTask {

@@ -7,9 +7,32 @@
 #include "proto/doctor.h"
 #include "proto/flags.h"
 #include "rewards/graders.h"
+#include "rewards/language_table.h"
 #include "rewards/verbs.h"
+#include "sandbox/runner.h"
 
 namespace cohort {
+namespace {
+
+// A run that grades no code needs none of this.
+void ReportSandbox() {
+  const auto sandbox = Sandbox::Start(
+      {.languages = BuiltInLanguages(), .slots = 1, .launcher = ""});
+  if (!sandbox.ok()) {
+    Report(false, "sandbox", std::string(sandbox.status().message()));
+    return;
+  }
+  for (const Capability& capability : (*sandbox)->capabilities()) {
+    Report(capability.there, "sandbox-" + capability.name, capability.detail);
+  }
+  for (const Language& language : (*sandbox)->languages().languages) {
+    const std::string tool = MissingTool(language);
+    Report(tool.empty(), "language-" + language.name,
+           tool.empty() ? language.needs.front() : tool);
+  }
+}
+
+}  // namespace
 
 int DoctorVerb(const std::vector<std::string>& args) {
   FlagParser parser("doctor",
@@ -19,6 +42,7 @@ int DoctorVerb(const std::vector<std::string>& args) {
   Report(true, "verifiers", KnownVerifiers(MakeGraders()));
   Report(true, "grpc", grpc::Version());
   Report(true, "gmp", gmp_version);
+  ReportSandbox();
   return ReportLoopback() ? 0 : kExitFailed;
 }
 

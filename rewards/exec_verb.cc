@@ -6,8 +6,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <iostream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,7 +13,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
 #include "proto/descriptor.h"
 #include "proto/flags.h"
@@ -23,7 +20,6 @@
 #include "proto/rows.h"
 #include "proto/status.h"
 #include "rewards/code_rows.h"
-#include "rewards/grader.h"
 #include "rewards/language_table.h"
 #include "rewards/verbs.h"
 
@@ -66,36 +62,22 @@ absl::StatusOr<std::string> ReadBelow(int folder, const std::string& file) {
 }
 
 absl::StatusOr<std::vector<ExecRow>> ReadManifest(const std::string& path) {
-  std::string content;
-  if (path == "-") {
-    content = std::string(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    COHORT_ASSIGN_OR_RETURN(content, ReadFile(path));
-  }
   const size_t slash = path.rfind('/');
-  const std::string folder =
-      slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const std::string folder = path == "-" || slash == std::string::npos
+                                 ? "."
+                                 : path.substr(0, slash + 1);
   const Descriptor base(
       open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  std::vector<ExecRow> rows;
-  int64_t number = 0;
-  for (const absl::string_view line : absl::StrSplit(content, '\n')) {
-    ++number;
-    if (Trimmed({line.data(), line.size()}).empty()) continue;
-    absl::StatusOr<ExecRow> row = ParseExecRow({line.data(), line.size()});
-    if (!row.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", number, ": ", row.status().message()));
+  COHORT_ASSIGN_OR_RETURN(std::vector<ExecRow> rows,
+                          ParseRows(path, &ParseExecRow));
+  for (ExecRow& row : rows) {
+    if (!row.flaw.empty()) continue;
+    absl::StatusOr<std::string> text = ReadBelow(base.get(), row.file);
+    if (text.ok()) {
+      row.source.text = *std::move(text);
+    } else {
+      row.flaw = std::string(text.status().message());
     }
-    if (row->flaw.empty()) {
-      absl::StatusOr<std::string> text = ReadBelow(base.get(), row->file);
-      if (text.ok()) {
-        row->source.text = *std::move(text);
-      } else {
-        row->flaw = std::string(text.status().message());
-      }
-    }
-    rows.push_back(*std::move(row));
   }
   return rows;
 }
@@ -109,7 +91,12 @@ Outcome JudgeOnce(Judge* judge, const ExecRow& row) {
   return outcome;
 }
 
+// Keeps no more of what it printed than is shown.
 void KeepWorse(Outcome next, std::optional<Outcome>* worst) {
+  for (std::string* text : {&next.out, &next.err}) {
+    if (text->size() <= kShownBytes) continue;
+    *text = text->substr(0, kShownBytes) + kCut;
+  }
   if (!worst->has_value() || next.verdict > (*worst)->verdict) {
     *worst = std::move(next);
   }
@@ -148,12 +135,6 @@ void JudgeTask(Judge* judge, const std::vector<ExecRow>& rows, const Task& task,
   }
 }
 
-std::string Cut(std::string text) {
-  if (text.size() <= kShownBytes) return text;
-  text.resize(kShownBytes);
-  return text + kCut;
-}
-
 std::string PrintRow(const ExecRow& row, const Outcome& outcome, bool weak) {
   nlohmann::ordered_json out;
   out["file"] = row.file;
@@ -163,8 +144,8 @@ std::string PrintRow(const ExecRow& row, const Outcome& outcome, bool weak) {
   out["cpu_ms"] = absl::ToDoubleMilliseconds(outcome.cpu);
   out["wall_ms"] = absl::ToDoubleMilliseconds(outcome.wall);
   out["peak_memory_bytes"] = outcome.peak_memory_bytes;
-  out["stdout"] = Cut(outcome.out);
-  out["stderr"] = Cut(outcome.err);
+  out["stdout"] = outcome.out;
+  out["stderr"] = outcome.err;
   out["reason"] = outcome.reason;
   if (weak) out["weak"] = true;
   return out.dump(-1, ' ', false,
@@ -211,11 +192,8 @@ absl::Status ExecFile(const ExecFlags& flags) {
     }
     COHORT_LOG(WARNING) << text;
   }
-  const std::string content = JudgeRows(sandbox.get(), rows, flags.workers);
-  if (flags.output != "-") return WriteFileAtomically(flags.output, content);
-  std::cout << content << std::flush;
-  if (!std::cout) return absl::DataLossError("cannot write standard output");
-  return absl::OkStatus();
+  return WriteOutput(flags.output,
+                     JudgeRows(sandbox.get(), rows, flags.workers));
 }
 
 }  // namespace

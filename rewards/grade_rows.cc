@@ -195,6 +195,7 @@ absl::StatusOr<GradeRow> ParseGradeRow(std::string_view line,
   GradeRow out;
   out.id = Print(default_id);
   out.prompt.set_id(default_id);
+  out.prompt.set_row_json(std::string(line));
   if (!row.is_object()) {
     out.flaw = "not an object";
     return out;
@@ -216,6 +217,10 @@ std::string PrintGrade(const GradeRow& row, const Grade& grade) {
   out["reason"] = grade.reason();
   out["cpu_ms"] = grade.cpu_ms();
   if (!row.prompt.format().empty()) out["format"] = grade.format();
+  for (const std::string& suspicion : grade.suspicions()) {
+    out["suspicions"].push_back(suspicion);
+  }
+  if (grade.weak()) out["weak"] = true;
   out["id"] = nlohmann::ordered_json::parse(row.id, nullptr, false);
   return out.dump(-1, ' ', false,
                   nlohmann::ordered_json::error_handler_t::replace);

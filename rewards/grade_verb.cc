@@ -23,6 +23,7 @@ struct GradeFlags {
   std::string input;
   std::string output;
   int workers = 2;
+  bool allow_weak = false;
 };
 
 absl::StatusOr<Grade> GradePair(const GradeRow& row) {
@@ -58,13 +59,16 @@ Grade GradeRowOf(const GraderMap& graders, const GradeRow& row) {
 }
 
 // One line per row, in the order of the rows.
-std::string GradeRows(const std::vector<GradeRow>& rows, int workers) {
-  const GraderMap graders = MakeGraders();
+std::string GradeRows(const std::vector<GradeRow>& rows,
+                      const GradeFlags& flags) {
+  const GraderMap graders = MakeGraders(
+      {.judge = std::make_shared<JudgeHost>(JudgeOptions{
+           .slots = flags.workers * 2, .allow_weak = flags.allow_weak})});
   std::vector<std::string> lines(rows.size());
   std::atomic<size_t> next = 0;
   {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < workers; ++i) {
+    for (int i = 0; i < flags.workers; ++i) {
       threads.emplace_back([&] {
         for (size_t r = next++; r < rows.size(); r = next++) {
           lines[r] = PrintGrade(rows[r], GradeRowOf(graders, rows[r])) + "\n";
@@ -80,7 +84,7 @@ std::string GradeRows(const std::vector<GradeRow>& rows, int workers) {
 absl::Status GradeFile(const GradeFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(const std::vector<GradeRow> rows,
                           ParseRows(flags.input, &ParseGradeRow));
-  return WriteOutput(flags.output, GradeRows(rows, flags.workers));
+  return WriteOutput(flags.output, GradeRows(rows, flags));
 }
 
 }  // namespace
@@ -95,6 +99,8 @@ int GradeVerb(const std::vector<std::string>& args) {
   parser.Required("output", &flags.output, "FILE",
                   "JSONL; - is standard output");
   parser.Flag("workers", &flags.workers, "N", "grading threads");
+  parser.Switch("allow-weak", &flags.allow_weak,
+                "run code also where a fence is missing on this machine");
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
   if (flags.workers < 1 || flags.workers > 1024) {
     return WrongCall("grade", "flag --workers must be 1 to 1024");

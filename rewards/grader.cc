@@ -29,7 +29,9 @@ size_t CharacterBytes(std::string_view text) {
   return size;
 }
 
-std::string Shown(std::string_view text) {
+}  // namespace
+
+std::string ShownBytes(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
     const size_t size = CharacterBytes(text);
@@ -44,8 +46,6 @@ std::string Shown(std::string_view text) {
   }
   return shown;
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<Grade>> Grader::GradeMany(
     const Prompt& prompt, absl::Span<const Completion> completions,
@@ -62,22 +62,22 @@ Grade CorrectGrade(std::string_view extracted) {
   Grade grade;
   grade.set_verdict(VERDICT_CORRECT);
   grade.set_score(1);
-  grade.set_extracted(Shown(extracted));
+  grade.set_extracted(ShownBytes(extracted));
   return grade;
 }
 
 Grade WrongGrade(std::string_view extracted, std::string_view reason) {
   Grade grade;
   grade.set_verdict(VERDICT_WRONG);
-  grade.set_extracted(Shown(extracted));
-  grade.set_reason(Shown(reason));
+  grade.set_extracted(ShownBytes(extracted));
+  grade.set_reason(ShownBytes(reason));
   return grade;
 }
 
 Grade FormatErrorGrade(std::string_view reason) {
   Grade grade;
   grade.set_verdict(VERDICT_FORMAT_ERROR);
-  grade.set_reason(Shown(reason));
+  grade.set_reason(ShownBytes(reason));
   return grade;
 }
 

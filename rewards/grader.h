@@ -55,6 +55,7 @@ class Grader {
 // Grades with the verdict's score. `extracted` and `reason` are cut to
 // kMaxShownBytes and made valid UTF-8.
 inline constexpr size_t kMaxShownBytes = 1024;
+std::string ShownBytes(std::string_view text);
 Grade CorrectGrade(std::string_view extracted);
 Grade WrongGrade(std::string_view extracted, std::string_view reason);
 Grade FormatErrorGrade(std::string_view reason);

@@ -7,6 +7,8 @@
 #include "absl/time/clock.h"
 #include "proto/status.h"
 #include "rewards/chain_grader.h"
+#include "rewards/code_grader.h"
+#include "rewards/command_grader.h"
 #include "rewards/countdown_grader.h"
 #include "rewards/exact_grader.h"
 #include "rewards/external_grader.h"
@@ -46,8 +48,13 @@ double ThreadCpuMs() {
 }
 
 GraderMap MakeGraders(const GraderOptions& options) {
+  const std::shared_ptr<JudgeHost> judge =
+      options.judge != nullptr ? options.judge
+                               : std::make_shared<JudgeHost>(JudgeOptions());
   GraderMap graders;
   graders["chain"] = std::make_unique<ChainGrader>();
+  graders["code"] = std::make_unique<CodeGrader>(judge);
+  graders["command"] = std::make_unique<CommandGrader>(judge);
   graders["countdown"] = std::make_unique<CountdownGrader>();
   graders["exact"] = std::make_unique<ExactGrader>();
   graders["external"] =
@@ -125,7 +132,8 @@ absl::StatusOr<Grade> GradeCompletion(const Grader& grader,
   COHORT_ASSIGN_OR_RETURN(Grade grade,
                           grader.GradeOne(prompt, completion, deadline));
   COHORT_RETURN_IF_ERROR(AddFormat(prompt, completion, &grade));
-  grade.set_cpu_ms(ThreadCpuMs() - begin_ms);
+  // Beside what the grader counted elsewhere.
+  grade.set_cpu_ms(grade.cpu_ms() + ThreadCpuMs() - begin_ms);
   return grade;
 }
 

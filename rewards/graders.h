@@ -9,6 +9,7 @@
 #include "proto/credentials.h"
 #include "proto/rewards.pb.h"
 #include "rewards/grader.h"
+#include "rewards/judge_host.h"
 
 namespace cohort {
 
@@ -17,6 +18,8 @@ using GraderMap = std::map<std::string, std::unique_ptr<const Grader>>;
 struct GraderOptions {
   std::string external = {};     // Address for the verifier `external`.
   Credentials credentials = {};  // For calls to it.
+  // For those that run code, which share it; null: one with its defaults.
+  std::shared_ptr<JudgeHost> judge = {};
 };
 
 // Every verifier by the name that prompts use. A new one is added here.

@@ -76,6 +76,15 @@ std::optional<Answer> ReadAnswer(std::string_view frame) {
   return std::nullopt;
 }
 
+// From the zygote, where its language has one.
+Program ScriptProgram(Program program) {
+  if (!program.language->zygote.empty()) {
+    program.zygote = true;
+    program.argv = {"script", program.language->source};
+  }
+  return program;
+}
+
 Program ServeProgram(const Program& program) {
   Program serve = program;
   serve.zygote = true;
@@ -127,11 +136,17 @@ Judgement Judge::JudgeSubmission(const Source& source, const TestSet& tests) {
   return judgement;
 }
 
+Outcome Judge::RunSource(const Source& source, std::string input,
+                         const Limits& limits) {
+  Compiled compiled = compiler_.Compile(source, CompileLimits());
+  if (compiled.outcome.verdict != RunVerdict::kAC) return compiled.outcome;
+  Program program = ScriptProgram(std::move(compiled.program));
+  program.input = std::move(input);
+  return sandbox_.RunProgram(program, limits);
+}
+
 Judgement Judge::RunStdio(Program program, const TestSet& tests) {
-  if (!program.language->zygote.empty()) {
-    program.zygote = true;
-    program.argv = {"script", program.language->source};
-  }
+  program = ScriptProgram(std::move(program));
   Judgement judgement;
   judgement.total = static_cast<int>(tests.stdio.size());
   judgement.outcome.verdict = RunVerdict::kAC;
@@ -175,20 +190,13 @@ std::string Judge::CheckOutput(const StdioCase& test, const std::string& output,
     outcome->reason = absl::StrCat("the checker: ", why);
     return outcome->reason;
   };
-  Compiled compiled = compiler_.Compile(checker.program, CompileLimits());
-  if (compiled.outcome.verdict != RunVerdict::kAC) {
-    return broken(compiled.outcome.reason);
-  }
-  Program program = std::move(compiled.program);
-  if (!program.language->zygote.empty()) {
-    program.zygote = true;
-    program.argv = {"script", program.language->source};
-  }
-  program.input = Json({{"stdin", test.input},
-                        {"expected", test.expected},
-                        {"stdout", output}})
-                      .dump(-1, ' ', false, Json::error_handler_t::replace);
-  const Outcome checked = sandbox_.RunProgram(program, Limits());
+  const Outcome checked =
+      RunSource(checker.program,
+                Json({{"stdin", test.input},
+                      {"expected", test.expected},
+                      {"stdout", output}})
+                    .dump(-1, ' ', false, Json::error_handler_t::replace),
+                Limits());
   if (checked.verdict != RunVerdict::kAC) return broken(checked.reason);
   Json said = Json::parse(checked.out, nullptr, /*allow_exceptions=*/false);
   if (said.is_object() && said.contains("correct")) {

@@ -63,6 +63,10 @@ class Judge {
 
   Judgement JudgeSubmission(const Source& source, const TestSet& tests);
 
+  // Compiles and runs a program without tests.
+  Outcome RunSource(const Source& source, std::string input,
+                    const Limits& limits);
+
   Sandbox& sandbox() const { return sandbox_; }
   const Compiler& compiler() const { return compiler_; }
 

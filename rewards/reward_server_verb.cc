@@ -33,6 +33,7 @@ struct RewardServerFlags {
   std::string config;
   std::string audit_file;
   CredentialFiles credentials;
+  bool allow_weak = false;
 };
 
 // The config file's settings, where one is given, under those of the flags.
@@ -41,6 +42,7 @@ absl::StatusOr<Config> Resolve(const RewardServerFlags& flags) {
   if (!flags.config.empty()) {
     COHORT_ASSIGN_OR_RETURN(config, LoadConfig(flags.config, {}));
   }
+  config.rewards.allow_weak = config.rewards.allow_weak || flags.allow_weak;
   if (flags.workers > 0) config.rewards.workers = flags.workers;
   if (flags.max_waiting >= 0) config.rewards.max_waiting = flags.max_waiting;
   return config;
@@ -54,6 +56,17 @@ CredentialFiles FilesFrom(const RunConfig& run, CredentialFiles flags) {
   if (flags.tls_key.empty()) flags.tls_key = run.tls_key;
   if (flags.tls_authority.empty()) flags.tls_authority = run.tls_authority;
   return flags;
+}
+
+// The server works without a sandbox; prompts that need one are then refused.
+void LogSandbox(JudgeHost* judge) {
+  const absl::Status status = judge->Get().status();
+  if (status.ok()) {
+    COHORT_LOG(INFO) << "code runs in the sandbox";
+  } else {
+    COHORT_LOG(WARNING) << "prompts with code are refused: "
+                        << std::string(status.message());
+  }
 }
 
 absl::Status ServeMetrics(int port, const RewardsService& service,
@@ -75,8 +88,11 @@ absl::Status ServeMetrics(int port, const RewardsService& service,
 absl::Status Serve(const RewardServerFlags& flags, const Config& config,
                    const Credentials& credentials, Shutdown* shutdown) {
   const RewardsConfig& rewards = config.rewards;
-  const GraderMap graders =
-      MakeGraders({.external = rewards.external, .credentials = credentials});
+  const auto judge = std::make_shared<JudgeHost>(JudgeOptions{
+      .slots = rewards.workers * 2, .allow_weak = rewards.allow_weak});
+  const GraderMap graders = MakeGraders({.external = rewards.external,
+                                         .credentials = credentials,
+                                         .judge = judge});
   GradePool pool({"/proc/self/exe", kGradeWorkerVerb}, rewards.workers);
   ServiceMetrics metrics;
   COHORT_ASSIGN_OR_RETURN(
@@ -96,6 +112,7 @@ absl::Status Serve(const RewardServerFlags& flags, const Config& config,
   std::fflush(stdout);
   COHORT_LOG(INFO) << "serving address=" << server->address()
                    << " workers=" << rewards.workers;
+  LogSandbox(judge.get());
   shutdown->Wait();
   server->Stop(kDrainTime);
   COHORT_LOG(INFO) << "stopped";
@@ -123,6 +140,8 @@ int RewardServerVerb(const std::vector<std::string>& args) {
               "-1: none");
   parser.Flag("audit-file", &flags.audit_file, "FILE",
               "where disagreements of the two graders are kept (JSONL)");
+  parser.Switch("allow-weak", &flags.allow_weak,
+                "run code also where a fence of the sandbox is missing here");
   AddCredentialFlags(&flags.credentials, &parser);
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
   if (flags.workers < 0) {

@@ -118,6 +118,11 @@ Compiled Compiler::Compile(const Source& source, const CompileLimits& limits) {
   return entry->compiled;
 }
 
+Compiler::Figures Compiler::figures() const {
+  absl::MutexLock lock(&mu_);
+  return figures_;
+}
+
 Compiled Compiler::Build(const Language& language, const Source& source,
                          const CompileLimits& limits) {
   absl::StatusOr<SharedBytes> text = ShareBytes(source.text);

@@ -14,14 +14,6 @@ namespace {
 
 constexpr unsigned long kPlain = MS_NOSUID | MS_NODEV;
 
-// Writing 0 moves the writer itself.
-JailFailure JoinCgroups(const RunFds& fds) {
-  for (const int procs : fds.cgroups) {
-    COHORT_JAIL_STEP("join the cgroup", write(procs, "0", 1));
-  }
-  return {};
-}
-
 JailFailure EnterNamespaces(const RunSpec& spec, const RunFds& fds) {
   // After the cgroup was joined, so that its namespace begins there.
   if ((spec.fences & kFenceCgroup) != 0) {
@@ -103,6 +95,14 @@ JailFailure GiveAwayStreams(const RunSpec& spec, const RunFds& fds) {
 }
 
 }  // namespace
+
+// Writing 0 moves the writer itself.
+JailFailure JoinCgroups(const RunFds& fds) {
+  for (const int procs : fds.cgroups) {
+    COHORT_JAIL_STEP("join the cgroup", write(procs, "0", 1));
+  }
+  return {};
+}
 
 JailFailure BuildJail(const RunSpec& spec, const RunFds& fds) {
   if (const JailFailure failure = JoinCgroups(fds)) return failure;

@@ -11,6 +11,9 @@ namespace cohort {
 // that one size limits their sum.
 inline constexpr char kWorkFolder[] = "/box";
 
+// Moves this process to the run's cgroup, in every hierarchy.
+JailFailure JoinCgroups(const RunFds& fds);
+
 // Joins the cgroup and the slot's network, mounts the run's own file systems
 // and fills the work folder. Runs in init, with all its capabilities.
 JailFailure BuildJail(const RunSpec& spec, const RunFds& fds);

@@ -114,8 +114,7 @@ void Launcher::TakeRequest(FdMessage message) {
   run->client = std::move(message.fds[0]);
   message.fds.erase(message.fds.begin());
   std::optional<RunSpec> spec = ParseRunSpec(message.bytes);
-  if (!spec.has_value() ||
-      message.fds.size() != RequestFds(*spec, /*launcher=*/false, 0) ||
+  if (!spec.has_value() || message.fds.size() != RequestFds(*spec) ||
       spec->filter >= filters_.size() || spec->zygote > zygotes_.size() ||
       runs_.contains(spec->id)) {
     Fail(*run, absl::InvalidArgumentError("the request makes no sense"));
@@ -172,7 +171,7 @@ absl::Status Launcher::Start(Run* run, FdMessage* message) {
   }
   run->report = Descriptor(report[0]);
   const Descriptor report_end(report[1]);
-  RunFds fds = ArrangeFds(spec, *message, /*launcher=*/false);
+  RunFds fds = ArrangeFds(spec, *message);
   fds.report = report_end.get();
   fds.filter = filters_[spec.filter].get();
   fds.network = free->network.get();
@@ -187,7 +186,7 @@ absl::Status Launcher::Start(Run* run, FdMessage* message) {
   run->begin_ns = NowNs();
   run->wall_limit_ns = spec.wall_ns;
   run->next_look_ns = run->begin_ns + kShortestLookNs;
-  if (spec.zygote != 0) return StartFromZygote(spec, fds);
+  if (spec.zygote != 0) return StartFromZygote(run, std::move(fds));
   const Spawned spawned = SpawnRun(spec, fds);
   if (spawned.pid < 0) return absl::ErrnoToStatus(spawned.error, "clone init");
   run->pidfd = Descriptor(spawned.pidfd);
@@ -205,8 +204,7 @@ void Launcher::Look(Run* run, int64_t now_ns) {
     wall_left_ns = run->begin_ns + run->wall_limit_ns - now_ns;
   }
   if (run->killed) {
-    // Killed before its zygote had answered, or not dead yet.
-    Kill(run, run->reason);
+    Kill(run, run->reason);  // Not dead yet.
   } else if (figures.oom_kills > 0) {
     Kill(run, EndReason::kMemory);
   } else if (cpu_left_ns <= 0) {
@@ -260,6 +258,14 @@ void Launcher::Finish(Run* run) {
   if (read(run->report.get(), &end.report, sizeof(end.report)) !=
       sizeof(end.report)) {
     end.report = RunReport();
+  }
+  if (end.report.kind == ReportKind::kEnded && run->spec.zygote != 0) {
+    // Init knows of the files alone; without the zygote's word it vanished.
+    const ZygoteReply program = run->program_end.value_or(ZygoteReply());
+    if (program.forked == 0) end.report.kind = ReportKind::kNothing;
+    end.report.wait_status = static_cast<int32_t>(program.wait_status);
+    end.report.cpu_ns = program.cpu_ns;
+    end.report.max_rss_bytes = program.max_rss_bytes;
   }
   const bool counted = (run->spec.fences & kFenceCgroup) != 0;
   end.cpu_ns = counted ? figures.cpu_ns : end.report.cpu_ns;

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,8 @@ class Launcher {
     Descriptor client;
     Descriptor report;
     Descriptor pidfd;
+    Descriptor ended;  // Closed when a zygote's program has ended.
+    std::optional<ZygoteReply> program_end;
     RunCgroup cgroup;
     size_t slot = 0;
     int64_t begin_ns = 0;
@@ -81,7 +84,7 @@ class Launcher {
   void TakeRequest(FdMessage message);
   void ShareFile(const FdMessage& message, const std::string& name);
   absl::Status Start(Run* run, FdMessage* message);
-  absl::Status StartFromZygote(const RunSpec& spec, const RunFds& fds);
+  absl::Status StartFromZygote(Run* run, RunFds fds);
   absl::Status StartZygote(Zygote* zygote);
   void TakeZygoteReplies(Zygote* zygote);
   void Look(Run* run, int64_t now_ns);

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -46,6 +47,11 @@ absl::Status WriteText(const char* path, const std::string& text) {
     return absl::ErrnoToStatus(errno, absl::StrCat("write ", path));
   }
   return absl::OkStatus();
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 absl::Status EnterUserNamespace() {
@@ -89,7 +95,9 @@ absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Make(
   RootTree tree;
   tree.mounts = options.mounts;
   if (!options.zygotes.empty()) {
-    tree.bound_files.emplace_back(kLibraryName, options.zygote_library);
+    // A copy: a bind would tell every run where it was built.
+    tree.written_files.emplace_back(kLibraryName,
+                                    ReadText(options.zygote_library));
     tree.written_files.emplace_back(kScriptName, std::string(kZygoteScript));
   }
   COHORT_ASSIGN_OR_RETURN(launcher->shared_, EnterRootTree(tree));
@@ -200,51 +208,60 @@ absl::Status Launcher::StartZygote(Zygote* zygote) {
   _exit(127);
 }
 
-// Sends the whole request on; the answer is the pidfd of the run's init.
-absl::Status Launcher::StartFromZygote(const RunSpec& spec, const RunFds& fds) {
-  Zygote& zygote = zygotes_[spec.zygote - 1];
-  if (SendFdMessage(zygote.socket.get(), SerializeRunSpec(spec),
-                    ListFds(fds))) {
-    return absl::OkStatus();
+// Init is ours, the program a child of the zygote's that joins it.
+absl::Status Launcher::StartFromZygote(Run* run, RunFds fds) {
+  Zygote& zygote = zygotes_[run->spec.zygote - 1];
+  int ended[2];
+  int meeting[2];
+  if (pipe2(ended, O_CLOEXEC) != 0) {
+    return absl::ErrnoToStatus(errno, "make a pipe");
   }
-  return absl::ErrnoToStatus(errno, "reach the zygote");
+  const Descriptor init_ended(ended[0]);
+  run->ended = Descriptor(ended[1]);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, meeting) != 0) {
+    return absl::ErrnoToStatus(errno, "make a socket");
+  }
+  const Descriptor init_meeting(meeting[0]);
+  const Descriptor program_meeting(meeting[1]);
+  fds.ended = init_ended.get();
+  fds.meeting = init_meeting.get();
+  const Spawned spawned = SpawnRun(run->spec, fds);
+  if (spawned.pid < 0) return absl::ErrnoToStatus(spawned.error, "clone init");
+  run->pidfd = Descriptor(spawned.pidfd);
+  fds.meeting = program_meeting.get();
+  fds.init = run->pidfd.get();
+  if (!SendFdMessage(zygote.socket.get(), SerializeRunSpec(run->spec),
+                     ListZygoteFds(fds))) {
+    Kill(run, EndReason::kLauncher);
+  }
+  return absl::OkStatus();
 }
 
 void Launcher::TakeZygoteReplies(Zygote* zygote) {
   while (true) {
-    std::optional<FdMessage> reply = ReceiveFdMessage(zygote->socket.get());
-    if (!reply.has_value()) {
-      if (errno == EAGAIN) return;
-      break;
-    }
-    uint64_t id = 0;
-    if (reply->bytes.size() != sizeof(id)) continue;
-    std::memcpy(&id, reply->bytes.data(), sizeof(id));
-    const auto run = runs_.find(id);
+    const std::optional<FdMessage> message =
+        ReceiveFdMessage(zygote->socket.get());
+    if (!message.has_value() && errno == EAGAIN) return;
+    ZygoteReply reply;
+    if (!message.has_value() || message->bytes.size() != sizeof(reply)) break;
+    std::memcpy(&reply, message->bytes.data(), sizeof(reply));
+    const auto run = runs_.find(reply.id);
     if (run == runs_.end()) continue;
-    if (reply->fds.empty()) {
-      Fail(*run->second, absl::InternalError("the zygote could not fork"));
-      run->second->pidfd = Descriptor();
-      cgroups_->Remove(run->second->cgroup);
-      slots_[run->second->slot].busy = false;
-      runs_.erase(run);
+    if (reply.forked == 0) {
+      Kill(run->second.get(), EndReason::kLauncher);
       continue;
     }
     zygote->failures = 0;
-    run->second->pidfd = std::move(reply->fds[0]);
-    if (run->second->killed) Kill(run->second.get(), run->second->reason);
+    run->second->program_end = reply;
+    run->second->ended = Descriptor();
   }
-  // It is gone; runs it had not answered for will never start.
+  // It is gone, and whoever would say how its programs end.
   const auto number = static_cast<uint32_t>(zygote - zygotes_.data()) + 1;
-  std::erase_if(runs_, [&](const auto& entry) {
-    const Run& run = *entry.second;
-    if (run.spec.zygote != number || run.pidfd.get() >= 0) return false;
-    Fail(run, absl::InternalError("the zygote died"));
-    cgroups_->Remove(run.cgroup);
-    slots_[run.slot].busy = false;
-    return true;
-  });
-  zygote->socket = Descriptor();
+  for (const auto& [id, run] : runs_) {
+    if (run->spec.zygote == number && !run->program_end.has_value()) {
+      Kill(run.get(), EndReason::kLauncher);
+    }
+  }
   if (++zygote->failures > 5 || !StartZygote(zygote).ok()) {
     zygote->socket = Descriptor();
   }

@@ -132,11 +132,6 @@ absl::Status MakeOwnFiles(const RootTree& tree) {
   for (const auto& [name, content] : tree.written_files) {
     COHORT_RETURN_IF_ERROR(WriteText("/.cohort/" + name, content));
   }
-  for (const auto& [name, from] : tree.bound_files) {
-    const std::string path = "/.cohort/" + name;
-    COHORT_RETURN_IF_ERROR(WriteText(path, ""));
-    COHORT_RETURN_IF_ERROR(Bind(kOld + from, path, kReadOnly));
-  }
   return absl::OkStatus();
 }
 

@@ -15,8 +15,6 @@ struct RootTree {
   // Bound at the same path, read-only; links are copied as links and what is
   // missing is left out.
   std::vector<std::string> mounts;
-  // Bound as files of /.cohort, for zygotes: {name, where it is}.
-  std::vector<std::pair<std::string, std::string>> bound_files;
   // Written as files of /.cohort: {name, content}.
   std::vector<std::pair<std::string, std::string>> written_files;
 };

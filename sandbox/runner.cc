@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +22,7 @@
 #include "proto/check.h"
 #include "proto/status.h"
 #include "sandbox/fd_message.h"
+#include "sandbox/self_test.h"
 
 namespace cohort {
 namespace {
@@ -67,9 +67,9 @@ void MakeNonBlocking(const Descriptor& fd) {
 }
 
 // The child's part. Only what is safe after a fork of many threads.
-[[noreturn]] void BecomeLauncher(int socket, char* const* argv, pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-  if (getppid() != parent) _exit(1);
+// The launcher sees the end of its socket when we go; the thread that forked it
+// may end before.
+[[noreturn]] void BecomeLauncher(int socket, char* const* argv) {
   setsid();
   const int lifted = fcntl(socket, F_DUPFD, 100);
   const int nothing = open("/dev/null", O_RDWR);
@@ -118,9 +118,17 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(
   std::unique_ptr<Sandbox> sandbox(new Sandbox(std::move(options)));
   COHORT_RETURN_IF_ERROR(sandbox->StartLauncher());
   COHORT_RETURN_IF_ERROR(sandbox->TakeReport());
-  absl::MutexLock lock(&sandbox->mu_);
-  sandbox->free_slots_ = sandbox->options_.slots;
-  sandbox->figures_.slots = sandbox->options_.slots;
+  {
+    absl::MutexLock lock(&sandbox->mu_);
+    sandbox->free_slots_ = sandbox->options_.slots;
+    sandbox->figures_.slots = sandbox->options_.slots;
+  }
+  // A missing fence is known; what is there must hold.
+  if (sandbox->Weakness().empty()) {
+    const std::string flaw = SelfTestFlaw(sandbox.get());
+    sandbox->capabilities_.push_back(
+        {"self-test", flaw.empty(), flaw.empty() ? "nothing escaped" : flaw});
+  }
   return sandbox;
 }
 
@@ -151,11 +159,10 @@ absl::Status Sandbox::StartLauncher() {
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   COHORT_ASSIGN_OR_RETURN(Pipe sockets, MakeSockets(SOCK_SEQPACKET));
-  const pid_t parent = getpid();
   launcher_ = fork();
   if (launcher_ < 0) return absl::ErrnoToStatus(errno, "fork the launcher");
   if (launcher_ == 0) {
-    BecomeLauncher(sockets.write.get(), argv.data(), parent);
+    BecomeLauncher(sockets.write.get(), argv.data());
   }
   socket_ = std::move(sockets.read);
   return absl::OkStatus();

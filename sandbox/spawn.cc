@@ -175,40 +175,82 @@ RunReport Report(int wait_status, const rusage& usage) {
   }
 }
 
-// Returns true in the program of a zygote; everywhere else it does not return.
-bool RunInit(const RunSpec& spec, const RunFds& fds) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  ResetSignals();  // Children are waited for, whatever the caller does.
-  if (const JailFailure failure = BuildJail(spec, fds)) {
-    EndWithFailure(fds.report, failure);
-  }
-  const pid_t program = fork();
-  if (program < 0) EndWithFailure(fds.report, {"fork the program", errno});
-  if (program == 0) {
-    BecomeProgram(spec, fds);
-    return true;
-  }
-  const int report = Lifted(fds.report);
-  syscall(SYS_close_range, 0U, static_cast<unsigned>(report) - 1, 0);
-  syscall(SYS_close_range, static_cast<unsigned>(report) + 1, ~0U, 0);
+// Gives up all that init needed to build the jail.
+JailFailure Retire(const RunSpec& spec, std::vector<int> kept) {
+  for (int fd = 0; fd < 3; ++fd) close(fd);
+  CloseAllBut(std::move(kept));
   if (const JailFailure failure = DropPrivileges(spec, kInitUid)) {
-    EndWithFailure(report, failure);
+    return failure;
   }
   // A change of uid forgets it, and makes the process readable to its own.
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  return {};
+}
+
+// The init of a zygote run: the program comes from elsewhere and is reaped
+// there, what it leaves behind by the kernel.
+[[noreturn]] void RunInitForZygote(const RunSpec& spec, const RunFds& fds) {
+  const int report = Lifted(fds.report);
+  const int meeting = Lifted(fds.meeting);
+  const int ended = Lifted(fds.ended);
+  signal(SIGCHLD, SIG_IGN);
+  char byte = 'r';
+  // It joins while we are still what it may look at.
+  if (write(meeting, &byte, 1) != 1 || read(meeting, &byte, 1) != 1) {
+    EndWithFailure(report, {"meet the program", errno});
+  }
+  if (const JailFailure failure = Retire(spec, {report, ended})) {
+    EndWithFailure(report, failure);
+  }
+  while (read(ended, &byte, 1) < 0 && errno == EINTR) {
+  }
+  const RunReport last = Report(0, {});
+  const ssize_t written = write(report, &last, sizeof(last));
+  _exit(written == sizeof(last) ? 0 : 121);
+}
+
+[[noreturn]] void RunInit(const RunSpec& spec, const RunFds& fds) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  ResetSignals();  // Children are waited for, whatever the launcher does.
+  if (const JailFailure failure = BuildJail(spec, fds)) {
+    EndWithFailure(fds.report, failure);
+  }
+  if (spec.zygote != 0) RunInitForZygote(spec, fds);
+  const pid_t program = fork();
+  if (program < 0) EndWithFailure(fds.report, {"fork the program", errno});
+  if (program == 0) {
+    BecomeProgram(spec, fds);
+    _exit(124);  // It was executed, or has said why not.
+  }
+  const int report = Lifted(fds.report);
+  if (const JailFailure failure = Retire(spec, {report})) {
+    EndWithFailure(report, failure);
+  }
   Reap(program, report);
+}
+
+// In the child of a zygote: into the cgroup and the namespaces of its init.
+JailFailure JoinInit(const RunFds& fds) {
+  char byte = 0;
+  COHORT_JAIL_STEP("wait for init", read(fds.meeting, &byte, 1) == 1 ? 0 : -1);
+  if (const JailFailure failure = JoinCgroups(fds)) return failure;
+  COHORT_JAIL_STEP("join init's namespaces",
+                   setns(fds.init, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                                       CLONE_NEWNET | CLONE_NEWCGROUP));
+  COHORT_JAIL_STEP("enter the work folder", chdir(kWorkFolder));
+  COHORT_JAIL_STEP("tell init", write(fds.meeting, &byte, 1));
+  return {};
 }
 
 }  // namespace
 
-size_t RequestFds(const RunSpec& spec, bool launcher, size_t cgroups) {
+size_t RequestFds(const RunSpec& spec) {
   return 3 + (spec.has_channel ? 1 : 0) + (spec.has_program ? 1 : 0) +
-         spec.files.size() + (launcher ? 3 + cgroups : 0);
+         spec.files.size();
 }
 
-RunFds ArrangeFds(const RunSpec& spec, const FdMessage& message,
-                  bool launcher) {
+RunFds ArrangeFds(const RunSpec& spec, const FdMessage& message) {
   size_t next = 0;
   const auto take = [&] { return message.fds[next++].get(); };
   RunFds fds;
@@ -218,21 +260,33 @@ RunFds ArrangeFds(const RunSpec& spec, const FdMessage& message,
   if (spec.has_channel) fds.channel = take();
   if (spec.has_program) fds.program = take();
   for (size_t i = 0; i < spec.files.size(); ++i) fds.files.push_back(take());
-  if (launcher) {
-    fds.report = take();
-    fds.filter = take();
-    fds.network = take();
-    while (next < message.fds.size()) fds.cgroups.push_back(take());
-  }
   return fds;
 }
 
-std::vector<int> ListFds(const RunFds& fds) {
-  std::vector<int> list = {fds.in, fds.out, fds.err};
+size_t LeastZygoteFds(const RunSpec& spec) {
+  return 7 + (spec.has_channel ? 1 : 0);
+}
+
+RunFds ArrangeZygoteFds(const RunSpec& spec, const FdMessage& message) {
+  size_t next = 0;
+  const auto take = [&] { return message.fds[next++].get(); };
+  RunFds fds;
+  fds.in = take();
+  fds.out = take();
+  fds.err = take();
+  fds.report = take();
+  fds.filter = take();
+  fds.meeting = take();
+  fds.init = take();
+  if (spec.has_channel) fds.channel = take();
+  while (next < message.fds.size()) fds.cgroups.push_back(take());
+  return fds;
+}
+
+std::vector<int> ListZygoteFds(const RunFds& fds) {
+  std::vector<int> list = {fds.in,     fds.out,     fds.err, fds.report,
+                           fds.filter, fds.meeting, fds.init};
   if (fds.channel >= 0) list.push_back(fds.channel);
-  if (fds.program >= 0) list.push_back(fds.program);
-  list.insert(list.end(), fds.files.begin(), fds.files.end());
-  list.insert(list.end(), {fds.report, fds.filter, fds.network});
   list.insert(list.end(), fds.cgroups.begin(), fds.cgroups.end());
   return list;
 }
@@ -246,12 +300,27 @@ Spawned SpawnRun(const RunSpec& spec, const RunFds& fds) {
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   const long pid = syscall(SYS_clone3, &args, sizeof(args));
-  if (pid < 0) return {.error = errno};
-  if (pid == 0) {
-    RunInit(spec, fds);
-    return {.in_program = true, .pid = 0};
-  }
+  if (pid < 0) return {.pid = -1, .pidfd = -1, .error = errno};
+  if (pid == 0) RunInit(spec, fds);
   return {.pid = static_cast<pid_t>(pid), .pidfd = pidfd};
+}
+
+pid_t ForkProgram(const RunSpec& spec, const RunFds& fds) {
+  // Ours, to come back to: only children enter a pid namespace.
+  static const int self =
+      static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+  if (setns(fds.init, CLONE_NEWPID) != 0) return -1;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    if (const JailFailure failure = JoinInit(fds)) {
+      EndWithFailure(fds.report, failure);
+    }
+    BecomeProgram(spec, fds);
+    return 0;
+  }
+  // Where this fails, no run of this zygote can be right any more.
+  if (setns(self, CLONE_NEWPID) != 0) _exit(125);
+  return pid;
 }
 
 }  // namespace cohort

@@ -412,8 +412,8 @@ class RemoteName:
         return getattr(ask("name", self._name), attribute)
 
 
-def used_names(code):
-    """Names that `code` uses and does not define."""
+def used_names(code, entry_point):
+    """Names of the submission's that `code` uses, and modules."""
     defined, used, modules = set(), set(), set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Name):
@@ -428,7 +428,11 @@ def used_names(code):
             defined.add(node.name)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             modules.add(node.value.id)
-    return used - defined - set(vars(builtins)), modules
+    used -= defined
+    own = used - set(vars(builtins))
+    # A submission cannot replace a built-in function under its tests, but where
+    # they test nothing else, a function of that name is what they test.
+    return own if own or entry_point else used, modules
 
 
 def prepare_tests(setup, tests, entry_point):
@@ -436,7 +440,7 @@ def prepare_tests(setup, tests, entry_point):
     what it defines, the entry point alone is the submission's."""
     names = {"__name__": "tests"}
     exec(compile(setup, "setup", "exec"), names)
-    used, modules = used_names(tests)
+    used, modules = used_names(tests, entry_point)
     for name in used:
         if name in modules and name in sys.stdlib_module_names:
             names.setdefault(name, __import__(name))
@@ -523,14 +527,16 @@ def end(code):
     try:
         threading._shutdown()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
     except BaseException:
         code = code or 120
     os._exit(code)
 
 
 def run(arguments):
+    random.seed(0)
     fresh_streams()
     sys.path[0] = "/box"
     code = 0
@@ -556,7 +562,6 @@ def main():
     library = ctypes.PyDLL(sys.argv[1])
     library.cohort_next_run.restype = ctypes.c_long
     text = ctypes.create_string_buffer(1 << 17)
-    random.seed(0)
     gc.collect()
     gc.freeze()
     size = library.cohort_next_run(text, ctypes.c_long(len(text)))

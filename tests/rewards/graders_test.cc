@@ -18,8 +18,9 @@ Prompt PromptOf(const std::string& verifier, const std::string& answer) {
 TEST(GradersTest, AnUnknownVerifierNamesThePromptAndTheKnownOnes) {
   EXPECT_THAT(GraderFor(MakeGraders(), PromptOf("poetry", "4")),
               StatusIs(absl::StatusCode::kNotFound,
-                       testing::StartsWith("prompt p7: no verifier 'poetry'; "
-                                           "known: chain, countdown, exact")));
+                       testing::StartsWith(
+                           "prompt p7: no verifier 'poetry'; "
+                           "known: chain, code, command, countdown, exact")));
 }
 
 TEST(GradersTest, ALackingPromptNamesItselfAndWhatItLacks) {

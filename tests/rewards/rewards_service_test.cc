@@ -127,7 +127,7 @@ TEST_F(RewardsServiceTest, AnUnknownVerifierIsNotFound) {
   EXPECT_THAT(Call(request, &response),
               StatusIs(absl::StatusCode::kNotFound,
                        HasSubstr("prompt p7: no verifier 'poetry'; known: "
-                                 "chain, countdown, exact")));
+                                 "chain, code, command, countdown, exact")));
 }
 
 TEST_F(RewardsServiceTest, ALackingPromptIsAnInvalidArgument) {

@@ -235,7 +235,8 @@ TEST_F(VerbsTest, HelpExitsWithZero) {
 TEST_F(VerbsTest, DoctorListsWhatIsThere) {
   const Result result = Shell("$BIN doctor");
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.out, HasSubstr("ok verifiers chain, countdown"));
+  EXPECT_THAT(result.out,
+              HasSubstr("ok verifiers chain, code, command, countdown"));
   EXPECT_THAT(result.out, HasSubstr("ok loopback "));
 }
 
