@@ -13,6 +13,8 @@ namespace {
 // Larger values than 2^kMaxExponent are not taken into functions that must
 // reduce them.
 constexpr long kMaxExponent = 4096;
+// Nor are larger ones than 2^kMaxTower taken into powers.
+constexpr long kMaxTower = 512;
 
 using Elementary = void (*)(acb_ptr, acb_srcptr, slong);
 
@@ -38,14 +40,16 @@ void SetRational(acb_ptr out, const mpq_class& q, long bits) {
   fmpq_clear(value);
 }
 
-bool Huge(acb_srcptr x) {
+bool IsBeyond(acb_srcptr x, long exponent) {
   mag_t size;
   mag_init(size);
   acb_get_mag(size, x);
-  const bool huge = mag_cmp_2exp_si(size, kMaxExponent) > 0;
+  const bool beyond = mag_cmp_2exp_si(size, exponent) > 0;
   mag_clear(size);
-  return huge;
+  return beyond;
 }
+
+bool Huge(acb_srcptr x) { return IsBeyond(x, kMaxExponent); }
 
 bool IsNegativeReal(acb_srcptr x) {
   return acb_is_real(x) && arb_is_negative(acb_realref(x));
@@ -170,6 +174,9 @@ void BallEvaluator::EvaluatePower(int node, Ball* out) {
   acb_srcptr base = values_[base_node].get();
   acb_srcptr exponent = values_[exponent_node].get();
   const ExactValue& exact = exact_.At(exponent_node);
+  if (IsBeyond(base, kMaxTower) || IsBeyond(exponent, kMaxTower)) {
+    return acb_indeterminate(z);  // Towers whose exponents fill pages.
+  }
   if (exact.state == ValueState::kRational) {
     const mpz_class& q = exact.value.get_den();
     Ball root;
