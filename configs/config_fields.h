@@ -117,6 +117,10 @@ void Visit(Visitor& visit, C& c) {
   visit("aggregation", c.aggregation,
         OneOf({"sequence_mean", "token_mean", "constant"}));
   visit("loss_constant", c.loss_constant, Above(0));
+  visit("objective", c.objective, OneOf({"clip", "cispo"}));
+  visit("ratio_level", c.ratio_level, OneOf({"token", "sequence"}));
+  visit("cispo_max", c.cispo_max, Above(0));
+  visit("off_policy_mask", c.off_policy_mask, AtLeast(0));
   visit("clip_low", c.clip_low, FromTo(0, 1));
   visit("clip_high", c.clip_high, AtLeast(0));
   visit("dual_clip", c.dual_clip, AtLeast(0));

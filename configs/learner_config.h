@@ -57,6 +57,17 @@ struct LearnerConfig {
   std::string aggregation = "sequence_mean";
   // Divisor per trajectory under aggregation: constant, in tokens.
   double loss_constant = 1024;
+  // The policy term: clip (PPO's, GRPO) or cispo (MiniMax-M1,
+  // arXiv:2506.13585).
+  std::string objective = "clip";
+  // Whose probability ratio: token, or sequence (GSPO, arXiv:2507.18071).
+  std::string ratio_level = "token";
+  // Largest ratio under objective: cispo.
+  double cispo_max = 5.0;
+  // Trajectories of negative advantage that became less likely by more than
+  // this, in nats a token, teach nothing (DeepSeek-V3.2, arXiv:2512.02556); 0:
+  // all teach.
+  double off_policy_mask = 0.0;
   // The ratio is clipped to [1 - clip_low, 1 + clip_high].
   double clip_low = 0.2;
   double clip_high = 0.2;

@@ -21,6 +21,7 @@ at::Tensor ThirdEstimate(const at::Tensor& gap) {
   return gap.clamp_max(kLogRatioLimit).expm1() - gap;
 }
 
+// `ratio`: each token's own.
 at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
                       KlEstimator estimator) {
   const at::Tensor gap = tokens.ref_logprobs - tokens.logprobs;  // [M]
@@ -35,6 +36,39 @@ at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
       return ratio * ThirdEstimate(gap);
   }
   return {};
+}
+
+// Where the clip or the bound takes gradient away it says so in `clipped`.
+void ClipTerm(const at::Tensor& advantages, const LossSettings& settings,
+              TokenTerms* terms) {
+  const at::Tensor& ratio = terms->ratio;
+  const at::Tensor clipped =
+      ratio.clamp(1 - settings.clip_low, 1 + settings.clip_high);
+  const at::Tensor bounded =
+      settings.dual_clip > 0 ? ratio.clamp_max(settings.dual_clip) : ratio;
+  terms->policy = -at::minimum(bounded * advantages, clipped * advantages);
+  terms->clipped = ((ratio < 1 - settings.clip_low) & (advantages < 0)) |
+                   ((ratio > 1 + settings.clip_high) & (advantages > 0));
+}
+
+void CispoTerm(const LossTokens& tokens, const LossSettings& settings,
+               TokenTerms* terms) {
+  const at::Tensor weight = terms->ratio.detach().clamp_max(settings.cispo_max);
+  terms->policy = -weight * tokens.advantages * tokens.logprobs;
+  terms->clipped =
+      (terms->ratio > settings.cispo_max) & (tokens.advantages > 0);
+}
+
+at::Tensor FactorOf(const LossTokens& tokens, const at::Tensor& log_ratio,
+                    const OffPolicySettings& settings) {
+  const at::Tensor mask =
+      SequenceMask(log_ratio, tokens.advantages, tokens.trajectories, settings);
+  if (!tokens.engine_logprobs.defined()) return mask;
+  const at::Tensor weights =
+      ImportanceWeights(tokens.sampler_logprobs, tokens.engine_logprobs,
+                        tokens.trajectories, settings);
+  if (!weights.defined()) return mask;
+  return mask.defined() ? mask * weights : weights;
 }
 
 }  // namespace
@@ -58,11 +92,29 @@ absl::StatusOr<KlEstimator> ParseKlEstimator(std::string_view name) {
                    "': must be k1, k2, k3 or k3_unbiased"));
 }
 
+absl::StatusOr<PolicyTerm> ParsePolicyTerm(std::string_view name) {
+  if (name == "clip") return PolicyTerm::kClip;
+  if (name == "cispo") return PolicyTerm::kCispo;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "objective '", std::string(name), "': must be clip or cispo"));
+}
+
+absl::StatusOr<RatioLevel> ParseRatioLevel(std::string_view name) {
+  if (name == "token") return RatioLevel::kToken;
+  if (name == "sequence") return RatioLevel::kSequence;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "ratio level '", std::string(name), "': must be token or sequence"));
+}
+
 absl::StatusOr<LossSettings> LossSettingsOf(const LearnerConfig& config) {
   LossSettings settings;
   COHORT_ASSIGN_OR_RETURN(settings.aggregation,
                           ParseAggregation(config.aggregation));
   COHORT_ASSIGN_OR_RETURN(settings.kl, ParseKlEstimator(config.kl_estimator));
+  COHORT_ASSIGN_OR_RETURN(settings.term, ParsePolicyTerm(config.objective));
+  COHORT_ASSIGN_OR_RETURN(settings.level, ParseRatioLevel(config.ratio_level));
+  settings.cispo_max = config.cispo_max;
+  settings.off_policy.sequence_mask = config.off_policy_mask;
   settings.loss_constant = config.loss_constant;
   settings.clip_low = config.clip_low;
   settings.clip_high = config.clip_high;
@@ -72,22 +124,26 @@ absl::StatusOr<LossSettings> LossSettingsOf(const LearnerConfig& config) {
 }
 
 TokenTerms GrpoTerms(const LossTokens& tokens, const LossSettings& settings) {
-  const at::Tensor& advantages = tokens.advantages;  // [M]
-  const at::Tensor ratio =
-      BoundedExp(tokens.logprobs - tokens.sampler_logprobs);
-  const at::Tensor clipped =
-      ratio.clamp(1 - settings.clip_low, 1 + settings.clip_high);
-  const at::Tensor bounded =
-      settings.dual_clip > 0 ? ratio.clamp_max(settings.dual_clip) : ratio;
-
+  const at::Tensor log_ratio =
+      tokens.logprobs - tokens.sampler_logprobs;  // [M]
+  const at::Tensor token_ratio = BoundedExp(log_ratio);
   TokenTerms terms;
-  terms.ratio = ratio;
-  terms.policy = -at::minimum(bounded * advantages, clipped * advantages);
-  if (tokens.ref_logprobs.defined()) {
-    terms.kl = EstimateKl(tokens, ratio, settings.kl);
+  terms.ratio =
+      settings.level == RatioLevel::kToken
+          ? token_ratio
+          : BoundedExp(MeanOverTrajectories(log_ratio, tokens.trajectories));
+  switch (settings.term) {
+    case PolicyTerm::kClip:
+      ClipTerm(tokens.advantages, settings, &terms);
+      break;
+    case PolicyTerm::kCispo:
+      CispoTerm(tokens, settings, &terms);
+      break;
   }
-  terms.clipped = ((ratio < 1 - settings.clip_low) & (advantages < 0)) |
-                  ((ratio > 1 + settings.clip_high) & (advantages > 0));
+  terms.factor = FactorOf(tokens, log_ratio, settings.off_policy);
+  if (tokens.ref_logprobs.defined()) {
+    terms.kl = EstimateKl(tokens, token_ratio, settings.kl);
+  }
   return terms;
 }
 
@@ -119,10 +175,12 @@ at::Tensor TokenWeights(const LossCounts& counts,
 
 at::Tensor GrpoLoss(const TokenTerms& terms, const at::Tensor& weights,
                     const LossSettings& settings) {
+  const at::Tensor policy =
+      terms.factor.defined() ? terms.factor * terms.policy : terms.policy;
   if (!terms.kl.defined() || settings.kl_weight == 0) {
-    return (terms.policy * weights).sum();
+    return (policy * weights).sum();
   }
-  return ((terms.policy + settings.kl_weight * terms.kl) * weights).sum();
+  return ((policy + settings.kl_weight * terms.kl) * weights).sum();
 }
 
 }  // namespace cohort

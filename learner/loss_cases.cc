@@ -21,13 +21,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct LossCase {
-  int64_t trajectories = 0;  // B
-  int64_t tokens = 0;        // T
-  at::Tensor logprobs;       // [B * T], and so on
+  int64_t count = 0;    // B
+  int64_t tokens = 0;   // T
+  at::Tensor logprobs;  // [B * T], and so on
   at::Tensor sampler_logprobs;
   at::Tensor ref_logprobs;
+  at::Tensor engine_logprobs;
   at::Tensor advantages;
-  at::Tensor mask;  // [B * T] bool
+  at::Tensor mask;          // [B * T] bool
+  at::Tensor trajectories;  // [B * T] int64
   LossCounts counts;
   LossSettings settings;
 };
@@ -41,8 +43,8 @@ absl::StatusOr<at::Tensor> ReadMatrix(const Json& inputs, const char* field,
     return absl::InvalidArgumentError(absl::StrCat("no field '", field, "'"));
   }
   std::vector<double> values;
-  bool right = found->is_array() &&
-               static_cast<int64_t>(found->size()) == shape.trajectories;
+  bool right =
+      found->is_array() && static_cast<int64_t>(found->size()) == shape.count;
   for (const Json& row : *found) {
     right = right && row.is_array() &&
             static_cast<int64_t>(row.size()) == shape.tokens;
@@ -58,7 +60,7 @@ absl::StatusOr<at::Tensor> ReadMatrix(const Json& inputs, const char* field,
   }
   if (!right) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "'", field, "' is not [", shape.trajectories, "][", shape.tokens, "]"));
+        "'", field, "' is not [", shape.count, "][", shape.tokens, "]"));
   }
   return torch::tensor(values, at::kDouble).to(dtype);
 }
@@ -76,26 +78,36 @@ std::string TextOr(const Json& params, const char* field,
                                                      : otherwise;
 }
 
-absl::Status CheckBuilt(const Json& params) {
-  for (const char* field : {"tis", "opsm"}) {
-    if (params.contains(field) && !params[field].is_null()) {
-      return absl::UnimplementedError(absl::StrCat("not built yet: ", field));
-    }
+// tis: [mode, least, most]; a bound may be null.
+absl::Status ReadImportance(const Json& params, OffPolicySettings* settings) {
+  const auto tis = params.find("tis");
+  if (tis == params.end() || tis->is_null()) return absl::OkStatus();
+  if (!tis->is_array() || tis->size() != 3 || !(*tis)[0].is_string() ||
+      !(*tis)[2].is_number()) {
+    return absl::InvalidArgumentError("'tis' is not [mode, least, most]");
   }
-  for (const auto& [field, built] :
-       {std::pair{"kind", "grpo"}, std::pair{"level", "token"}}) {
-    const std::string asked = TextOr(params, field, built);
-    if (asked != built) {
-      return absl::UnimplementedError(
-          absl::StrCat("not built yet: ", field, " ", asked));
-    }
-  }
+  COHORT_ASSIGN_OR_RETURN(settings->importance,
+                          ParseImportanceMode((*tis)[0].get<std::string>()));
+  settings->importance_min =
+      (*tis)[1].is_number() ? (*tis)[1].get<double>() : 0;
+  settings->importance_max = (*tis)[2].get<double>();
   return absl::OkStatus();
 }
 
+absl::Status ReadTerm(const Json& params, LossSettings* settings) {
+  const std::string kind = TextOr(params, "kind", "grpo");
+  COHORT_ASSIGN_OR_RETURN(settings->term,
+                          ParsePolicyTerm(kind == "grpo" ? "clip" : kind));
+  COHORT_ASSIGN_OR_RETURN(settings->level,
+                          ParseRatioLevel(TextOr(params, "level", "token")));
+  settings->cispo_max = NumberOr(params, "cispo_max", settings->cispo_max);
+  settings->off_policy.sequence_mask = NumberOr(params, "opsm", 0);
+  return ReadImportance(params, &settings->off_policy);
+}
+
 absl::StatusOr<LossSettings> ReadSettings(const Json& params) {
-  COHORT_RETURN_IF_ERROR(CheckBuilt(params));
   LossSettings settings;
+  COHORT_RETURN_IF_ERROR(ReadTerm(params, &settings));
   settings.clip_low = NumberOr(params, "eps_low", 0.2);
   settings.clip_high = NumberOr(params, "eps_high", settings.clip_low);
   settings.dual_clip = NumberOr(params, "delta", 0);
@@ -117,8 +129,8 @@ absl::StatusOr<LossSettings> ReadSettings(const Json& params) {
     settings.aggregation = Aggregation::kConstant;
     settings.loss_constant = 1;
   } else {
-    return absl::UnimplementedError(
-        absl::StrCat("not built yet: agg ", aggregation));
+    return absl::InvalidArgumentError(
+        absl::StrCat("no agg '", aggregation, "'"));
   }
   return settings;
 }
@@ -132,7 +144,7 @@ absl::StatusOr<LossCase> ReadCase(const Json& row, at::ScalarType dtype) {
     return absl::InvalidArgumentError("'logp' is not a [B][T] list");
   }
   LossCase found;
-  found.trajectories = static_cast<int64_t>(logp->size());
+  found.count = static_cast<int64_t>(logp->size());
   found.tokens = static_cast<int64_t>(logp->front().size());
   const Json params = row.value("params", Json::object());
   if (!params.is_object()) {
@@ -150,11 +162,15 @@ absl::StatusOr<LossCase> ReadCase(const Json& row, at::ScalarType dtype) {
     return absl::InvalidArgumentError(
         "beta is not 0, but there is no logp_ref");
   }
+  if (found.settings.off_policy.importance != ImportanceMode::kNone) {
+    COHORT_ASSIGN_OR_RETURN(found.engine_logprobs,
+                            ReadMatrix(inputs, "logp_sampler", found, dtype));
+  }
   COHORT_ASSIGN_OR_RETURN(found.mask,
                           ReadMatrix(inputs, "mask", found, at::kBool));
   const at::Tensor lengths =
-      found.mask.view({found.trajectories, found.tokens}).sum(1);
-  for (int64_t i = 0; i < found.trajectories; ++i) {
+      found.mask.view({found.count, found.tokens}).sum(1);
+  for (int64_t i = 0; i < found.count; ++i) {
     found.counts.lengths.push_back(lengths[i].item<int64_t>());
   }
   // One advantage per trajectory becomes a column of [B][1].
@@ -163,12 +179,14 @@ absl::StatusOr<LossCase> ReadCase(const Json& row, at::ScalarType dtype) {
     column.push_back(Json::array({advantage}));
   }
   LossCase narrow;
-  narrow.trajectories = found.trajectories;
+  narrow.count = found.count;
   narrow.tokens = 1;
   COHORT_ASSIGN_OR_RETURN(
       const at::Tensor advantages,
       ReadMatrix(Json{{"advantages", column}}, "advantages", narrow, dtype));
   found.advantages = advantages.repeat_interleave(found.tokens);
+  found.trajectories =
+      at::arange(found.count, at::kLong).repeat_interleave(found.tokens);
   return found;
 }
 
@@ -176,25 +194,45 @@ Json ToRows(const at::Tensor& flat, const LossCase& shape) {
   const at::Tensor values = flat.to(at::kDouble).contiguous();
   const double* value = values.data_ptr<double>();
   Json rows = Json::array();
-  for (int64_t b = 0; b < shape.trajectories; ++b) {
+  for (int64_t b = 0; b < shape.count; ++b) {
     rows.push_back(std::vector<double>(value + b * shape.tokens,
                                        value + (b + 1) * shape.tokens));
   }
   return rows;
 }
 
+// The terms of every token, those that were not sampled too. Their ratio is
+// their trajectory's where that is asked for, and counts only what was sampled.
+TokenTerms TermsOfAll(const LossCase& loss_case) {
+  const LossTokens tokens = {loss_case.logprobs,     loss_case.sampler_logprobs,
+                             loss_case.ref_logprobs, loss_case.advantages,
+                             loss_case.trajectories, loss_case.engine_logprobs};
+  TokenTerms all = GrpoTerms(tokens, loss_case.settings);
+  if (loss_case.settings.level == RatioLevel::kToken) return all;
+  const at::Tensor sampled = loss_case.mask.to(tokens.logprobs.scalar_type());
+  const at::Tensor log_ratio =
+      SumOverTrajectories((tokens.logprobs - tokens.sampler_logprobs) * sampled,
+                          tokens.trajectories) /
+      SumOverTrajectories(sampled, tokens.trajectories).clamp_min(1);
+  LossTokens even = tokens;
+  even.logprobs = tokens.sampler_logprobs + log_ratio;
+  TokenTerms terms = GrpoTerms(even, loss_case.settings);
+  terms.kl = all.kl;
+  return terms;
+}
+
 Json Solve(const LossCase& loss_case) {
   const at::Tensor rows = loss_case.mask.nonzero().squeeze(1);  // [M]
-  const at::Tensor trajectories =
-      rows.div(loss_case.tokens, "floor").to(at::kLong);
   const at::Tensor logprobs =
       loss_case.logprobs.detach().clone().set_requires_grad(true);
   const auto pick = [&rows](const at::Tensor& all) {
     return all.defined() ? all.index_select(0, rows) : all;
   };
+  const at::Tensor trajectories = pick(loss_case.trajectories);
   const TokenTerms sampled =
       GrpoTerms({pick(logprobs), pick(loss_case.sampler_logprobs),
-                 pick(loss_case.ref_logprobs), pick(loss_case.advantages)},
+                 pick(loss_case.ref_logprobs), pick(loss_case.advantages),
+                 trajectories, pick(loss_case.engine_logprobs)},
                 loss_case.settings);
   const at::Tensor weights = TokenWeights(loss_case.counts, loss_case.settings)
                                  .index_select(0, trajectories)
@@ -203,10 +241,7 @@ Json Solve(const LossCase& loss_case) {
   loss.backward();
 
   const at::NoGradGuard no_grad;
-  const TokenTerms all =
-      GrpoTerms({loss_case.logprobs, loss_case.sampler_logprobs,
-                 loss_case.ref_logprobs, loss_case.advantages},
-                loss_case.settings);
+  const TokenTerms all = TermsOfAll(loss_case);
   Json result;
   result["loss"] = loss.item<double>();
   result["ratio"] = ToRows(all.ratio, loss_case);

@@ -60,6 +60,7 @@ PassSums AccumulateGradients(const Transformer& policy,
     LossTokens tokens;
     tokens.sampler_logprobs = batch.sampler_logprobs;
     tokens.advantages = batch.advantages;
+    tokens.trajectories = batch.trajectories;
     if (reference != nullptr) {
       const at::NoGradGuard no_grad;
       tokens.ref_logprobs =

@@ -53,7 +53,7 @@ double Distance(const Json& a, const Json& b) {
 
 void ExpectFixture(const std::string& dtype, double tolerance) {
   const std::vector<Json> rows = FixtureRows();
-  ASSERT_EQ(rows.size(), 60);
+  ASSERT_EQ(rows.size(), 116);
   for (const Json& row : rows) {
     const Json got = Json::parse(SolveLossCase(row.dump(), dtype));
     ASSERT_FALSE(got.contains("error")) << got;
@@ -127,8 +127,12 @@ LossTokens Slice(const Batch& batch, const at::Tensor& logprobs, int64_t begin,
   const auto column = [&](const std::vector<double>& values) {
     return torch::tensor(values, at::kDouble).narrow(0, begin, count);
   };
-  return {logprobs.narrow(0, begin, count), column(batch.sampler),
-          column(batch.reference), column(batch.advantage)};
+  return {logprobs.narrow(0, begin, count),
+          column(batch.sampler),
+          column(batch.reference),
+          column(batch.advantage),
+          torch::tensor(batch.trajectory, at::kLong).narrow(0, begin, count),
+          at::Tensor()};
 }
 
 // Sums the losses of microbatches of `size` tokens; the gradient goes to
@@ -184,21 +188,24 @@ TEST(GrpoLossTest, AFarPolicyGivesALargeNumberAndNoInfinity) {
   const at::Tensor far = torch::tensor({-1.0f, -800.0f});
   const at::Tensor near = torch::tensor({-900.0f, -1.0f});
   const TokenTerms terms =
-      GrpoTerms({far, near, near, torch::tensor({-1.0f, -1.0f})}, {});
+      GrpoTerms({far, near, near, torch::tensor({-1.0f, -1.0f}),
+                 torch::tensor({0, 1}, at::kLong), at::Tensor()},
+                {});
   EXPECT_TRUE(at::isfinite(terms.ratio).all().item<bool>());
   EXPECT_TRUE(at::isfinite(terms.policy).all().item<bool>());
   EXPECT_TRUE(at::isfinite(terms.kl).all().item<bool>());
 }
 
-TEST(LossCasesTest, WhatIsNotBuiltIsAnErrorRow) {
+TEST(LossCasesTest, WhatIsNotKnownIsAnErrorRow) {
   const std::string inputs =
       R"("logp":[[-1]],"logp_old":[[-1]],"mask":[[1]],"advantages":[1])";
   for (const auto& [params, word] :
        std::vector<std::pair<std::string, std::string>>{
-           {R"({"kind":"cispo"})", "cispo"},
-           {R"({"level":"sequence"})", "sequence"},
-           {R"({"opsm":0.1})", "opsm"},
-           {R"({"tis":["token_mask",null,1.2]})", "tis"},
+           {R"({"kind":"reinforce"})", "reinforce"},
+           {R"({"level":"word"})", "word"},
+           {R"({"tis":["token_drop",null,1.2]})", "token_drop"},
+           {R"({"tis":["token_mask",null,1.2]})", "logp_sampler"},
+           {R"({"tis":7})", "tis"},
            {R"({"agg":"median"})", "median"},
            {R"({"kl":"k9"})", "k9"}}) {
     const std::string row = "{" + inputs + R"(,"params":)" + params + "}";
