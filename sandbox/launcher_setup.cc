@@ -54,18 +54,51 @@ std::string ReadText(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// Leaves the work to a child and waits for its end.
+absl::Status ContinueInChild() {
+  const pid_t outer = getpid();
+  const pid_t pid = fork();
+  if (pid < 0) return absl::ErrnoToStatus(errno, "fork the launcher");
+  if (pid > 0) {
+    syscall(SYS_close_range, 0U, ~0U, 0);
+    waitpid(pid, nullptr, 0);
+    _exit(0);
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // Seen from a pid namespace of its own, the parent is 0 while it lives there.
+  return getppid() == 0 || getppid() == outer
+             ? absl::OkStatus()
+             : absl::UnavailableError("the launcher's parent is gone");
+}
+
+// A user namespace with all capabilities in it, and a pid namespace that is its
+// own: a zygote may come back to that one alone from those of its programs.
 absl::Status EnterUserNamespace() {
   const uid_t uid = geteuid();
   const gid_t gid = getegid();
-  if (unshare(CLONE_NEWUSER) != 0) {
+  if (unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) {
     return absl::ErrnoToStatus(
         errno, "neither root nor allowed to make a user namespace");
   }
   COHORT_RETURN_IF_ERROR(WriteText("/proc/self/setgroups", "deny"));
   COHORT_RETURN_IF_ERROR(WriteText("/proc/self/uid_map",
                                    absl::StrCat(kInsideUid, " ", uid, " 1")));
-  return WriteText("/proc/self/gid_map",
-                   absl::StrCat(kInsideUid, " ", gid, " 1"));
+  COHORT_RETURN_IF_ERROR(WriteText("/proc/self/gid_map",
+                                   absl::StrCat(kInsideUid, " ", gid, " 1")));
+  return ContinueInChild();
+}
+
+// Lets what is executed next keep the capabilities, though it is not root.
+void PassOnCapabilities() {
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3,
+                                     .pid = 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) != 0) return;
+  for (__user_cap_data_struct& half : data) half.inheritable = half.permitted;
+  if (syscall(SYS_capset, &header, data) != 0) return;
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+  }
 }
 
 absl::StatusOr<Descriptor> InMemory(const std::string& content) {
@@ -87,9 +120,12 @@ absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Make(
   signal(SIGCHLD, SIG_IGN);  // Runs are followed by their pidfds.
   signal(SIGPIPE, SIG_IGN);
   launcher->cgroups_ = std::make_unique<Cgroups>(Cgroups::Find());
-  launcher->proc_ =
-      Descriptor(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   COHORT_RETURN_IF_ERROR(launcher->BecomeAble());
+  // In a pid namespace of its own it would find others under its numbers.
+  if (launcher->as_root_) {
+    launcher->proc_ =
+        Descriptor(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
   COHORT_RETURN_IF_ERROR(launcher->MakeSlots());
   COHORT_RETURN_IF_ERROR(launcher->MakeFilters());
   RootTree tree;
@@ -192,6 +228,7 @@ absl::Status Launcher::StartZygote(Zygote* zygote) {
   dup2(nothing, 1);
   dup2(far_end.get(), 3);
   syscall(SYS_close_range, 4, ~0U, 0);
+  if (!as_root_) PassOnCapabilities();
   const std::string script = absl::StrCat("/.cohort/", kScriptName);
   const std::string library = absl::StrCat("/.cohort/", kLibraryName);
   const char* const argv[] = {zygote->interpreter.c_str(), "-s", script.c_str(),

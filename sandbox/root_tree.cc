@@ -176,6 +176,11 @@ absl::StatusOr<Descriptor> EnterRootTree(const RootTree& tree) {
   }
   COHORT_RETURN_IF_ERROR(MakeDevices());
   COHORT_RETURN_IF_ERROR(MakeOwnFiles(tree));
+  // A user namespace may mount a /proc only where one is in sight; every run
+  // covers this one with its own.
+  COHORT_RETURN_IF_ERROR(
+      Check(mount("/old/proc", "/proc", nullptr, MS_BIND | MS_REC, nullptr),
+            "bind", "/proc"));
   COHORT_ASSIGN_OR_RETURN(Descriptor shared, MakeShared());
   COHORT_RETURN_IF_ERROR(
       Check(umount2(kOld, MNT_DETACH), "leave the old root", ""));

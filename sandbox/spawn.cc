@@ -231,13 +231,17 @@ JailFailure Retire(const RunSpec& spec, std::vector<int> kept) {
 }
 
 // In the child of a zygote: into the cgroup and the namespaces of its init.
-JailFailure JoinInit(const RunFds& fds) {
+JailFailure JoinInit(const RunSpec& spec, const RunFds& fds) {
+  // Those that are init's own; the others are ours as well.
+  int namespaces = CLONE_NEWNS;
+  if ((spec.fences & kFenceIpc) != 0) namespaces |= CLONE_NEWIPC;
+  if ((spec.fences & kFenceUts) != 0) namespaces |= CLONE_NEWUTS;
+  if ((spec.fences & kFenceNetwork) != 0) namespaces |= CLONE_NEWNET;
+  if ((spec.fences & kFenceCgroup) != 0) namespaces |= CLONE_NEWCGROUP;
   char byte = 0;
   COHORT_JAIL_STEP("wait for init", read(fds.meeting, &byte, 1) == 1 ? 0 : -1);
   if (const JailFailure failure = JoinCgroups(fds)) return failure;
-  COHORT_JAIL_STEP("join init's namespaces",
-                   setns(fds.init, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                                       CLONE_NEWNET | CLONE_NEWCGROUP));
+  COHORT_JAIL_STEP("join init's namespaces", setns(fds.init, namespaces));
   COHORT_JAIL_STEP("enter the work folder", chdir(kWorkFolder));
   COHORT_JAIL_STEP("tell init", write(fds.meeting, &byte, 1));
   return {};
@@ -312,7 +316,7 @@ pid_t ForkProgram(const RunSpec& spec, const RunFds& fds) {
   if (setns(fds.init, CLONE_NEWPID) != 0) return -1;
   const pid_t pid = fork();
   if (pid == 0) {
-    if (const JailFailure failure = JoinInit(fds)) {
+    if (const JailFailure failure = JoinInit(spec, fds)) {
       EndWithFailure(fds.report, failure);
     }
     BecomeProgram(spec, fds);
