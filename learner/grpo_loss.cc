@@ -114,7 +114,9 @@ absl::StatusOr<LossSettings> LossSettingsOf(const LearnerConfig& config) {
   COHORT_ASSIGN_OR_RETURN(settings.term, ParsePolicyTerm(config.objective));
   COHORT_ASSIGN_OR_RETURN(settings.level, ParseRatioLevel(config.ratio_level));
   settings.cispo_max = config.cispo_max;
-  settings.off_policy.sequence_mask = config.off_policy_mask;
+  if (config.off_policy_mask > 0) {
+    settings.off_policy.sequence_mask = config.off_policy_mask;
+  }
   settings.loss_constant = config.loss_constant;
   settings.clip_low = config.clip_low;
   settings.clip_high = config.clip_high;

@@ -101,7 +101,8 @@ absl::Status ReadTerm(const Json& params, LossSettings* settings) {
   COHORT_ASSIGN_OR_RETURN(settings->level,
                           ParseRatioLevel(TextOr(params, "level", "token")));
   settings->cispo_max = NumberOr(params, "cispo_max", settings->cispo_max);
-  settings->off_policy.sequence_mask = NumberOr(params, "opsm", 0);
+  settings->off_policy.sequence_mask =
+      NumberOr(params, "opsm", settings->off_policy.sequence_mask);
   return ReadImportance(params, &settings->off_policy);
 }
 

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <cmath>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -60,7 +61,7 @@ at::Tensor SequenceMask(const at::Tensor& log_ratio,
                         const at::Tensor& advantages,
                         const at::Tensor& trajectories,
                         const OffPolicySettings& settings) {
-  if (settings.sequence_mask <= 0) return {};
+  if (std::isinf(settings.sequence_mask)) return {};
   const at::Tensor drop =
       -MeanOverTrajectories(log_ratio.detach(), trajectories);
   return ((drop <= settings.sequence_mask) | (advantages >= 0))

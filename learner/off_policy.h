@@ -11,6 +11,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -31,8 +32,8 @@ struct OffPolicySettings {
   double importance_max = 2;
   // Trajectories of negative advantage whose tokens are less likely under the
   // policy than they were, by more nats a token on the mean than this, have no
-  // policy term; 0: none is left out.
-  double sequence_mask = 0;
+  // policy term; infinity: none is left out.
+  double sequence_mask = std::numeric_limits<double>::infinity();
 };
 
 // kInvalidArgument on an unknown name.
