@@ -133,6 +133,7 @@ void Visit(Visitor& visit, C& c) {
   visit("microbatch_tokens", c.microbatch_tokens, AtLeast(1));
   visit("router_bias_rate", c.router_bias_rate, AtLeast(0));
   visit("router_bias_frozen_tail", c.router_bias_frozen_tail, FromTo(0, 1));
+  visit("mtp_weight", c.mtp_weight, AtLeast(0));
   visit("corpus", c.corpus);
   visit("corpus_field", c.corpus_field);
   visit("documents_per_step", c.documents_per_step, AtLeast(1));

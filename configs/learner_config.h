@@ -94,6 +94,9 @@ struct LearnerConfig {
   double router_bias_rate = 0.0;
   // Share of the stage's steps at its end in which the bias is frozen.
   double router_bias_frozen_tail = 0.0;
+  // SFT: weight of the multi-token prediction head's loss (DeepSeek-V3: 0.3,
+  // later 0.1); 0: the head stays as it is.
+  double mtp_weight = 0.0;
   // SFT: file of texts (.jsonl or .txt).
   std::string corpus;
   // SFT: field of a .jsonl corpus.

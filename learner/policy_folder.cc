@@ -44,6 +44,18 @@ absl::Status CheckVocabulary(const Policy& policy, const ModelConfig& config) {
       " tokens, the model's vocab_size is ", config.vocab_size));
 }
 
+absl::Status CheckMtp(const Config& run, const ModelConfig& model) {
+  for (const StageConfig& stage : run.stages) {
+    if (stage.learner.mtp_weight > 0 && model.num_nextn_predict_layers == 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "stage ", stage.name.empty() ? stage.kind : stage.name,
+          ": learner.mtp_weight is set, but ", run.model.checkpoint,
+          " has no multi-token prediction head"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Policy> LoadPolicy(const Config& run,
@@ -52,8 +64,8 @@ absl::StatusOr<Policy> LoadPolicy(const Config& run,
   policy.folder = run.model.checkpoint;
   COHORT_ASSIGN_OR_RETURN(const ModelConfig config,
                           LoadModelConfig(policy.folder));
-  COHORT_ASSIGN_OR_RETURN(policy.config_json,
-                          ReadFile(policy.folder + "/config.json"));
+  COHORT_ASSIGN_OR_RETURN(policy.config_json, ReadConfigJson(policy.folder));
+  COHORT_RETURN_IF_ERROR(CheckMtp(run, config));
   COHORT_RETURN_IF_ERROR(LoadTokenizer(run.model, &policy));
   COHORT_RETURN_IF_ERROR(CheckVocabulary(policy, config));
   COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(run.run.device));

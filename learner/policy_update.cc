@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include "model/mtp.h"
+
 namespace cohort {
 namespace {
 
@@ -18,6 +20,28 @@ std::vector<std::vector<int64_t>> CountLoads(
   return loads;
 }
 
+// The sum of -log p of the tokens after the next, where they are targets.
+// hidden: [N, D], of Forward. Undefined where there are none.
+at::Tensor SumOfMtpLoss(const Transformer& policy, const Microbatch& batch,
+                        const at::Tensor& hidden) {
+  // Target m follows row rows[m]; the row before that predicts it, too.
+  const at::Tensor later = batch.packed.positions.index_select(0, batch.rows)
+                               .gt(0)
+                               .nonzero()
+                               .view(-1);
+  if (later.numel() == 0) return at::Tensor();
+  const MtpBatch shifted = ShiftByOne(batch.packed);
+  const at::Tensor place = at::zeros_like(batch.packed.positions);
+  place.index_copy_(0, shifted.rows,
+                    at::arange(shifted.rows.numel(), place.options()));
+  const at::Tensor rows =
+      place.index_select(0, batch.rows.index_select(0, later) - 1);
+  const at::Tensor ahead = policy.PredictAhead(shifted, hidden).hidden;
+  return -LogprobsOfTokens(ahead.index_select(0, rows), policy.Head(),
+                           batch.targets.index_select(0, later), 1.0)
+              .logprobs.sum();
+}
+
 double SumOf(const at::Tensor& values) {
   return values.detach().sum(at::kDouble).item<double>();
 }
@@ -26,6 +50,7 @@ double SumOf(const at::Tensor& values) {
 
 void PassSums::Add(const PassSums& other) {
   loss += other.loss;
+  mtp += other.mtp;
   tokens += other.tokens;
   kl_nats += other.kl_nats;
   entropy_nats += other.entropy_nats;
@@ -88,19 +113,30 @@ PassSums AccumulateGradients(const Transformer& policy,
 
 PassSums AccumulateTextGradients(const Transformer& policy,
                                  const std::vector<Microbatch>& microbatches,
-                                 int64_t tokens) {
+                                 const TextLoss& settings) {
   PassSums sums;
   for (const Microbatch& batch : microbatches) {
-    const ScoredMicrobatch scored = ScoreMicrobatch(policy, batch, 1.0);
-    const at::Tensor loss =
-        -scored.scores.logprobs.sum() / static_cast<double>(tokens);
+    const ForwardResult forward = policy.Forward(batch.packed);
+    const TokenLogprobs scores =
+        LogprobsOfTokens(forward.hidden.index_select(0, batch.rows),
+                         policy.Head(), batch.targets, 1.0);
+    PassSums own;
+    at::Tensor loss =
+        -scores.logprobs.sum() / static_cast<double>(settings.tokens);
+    if (settings.mtp_weight > 0) {
+      at::Tensor mtp = SumOfMtpLoss(policy, batch, forward.hidden);
+      if (mtp.defined()) {
+        mtp = mtp / static_cast<double>(settings.mtp_tokens);
+        own.mtp = mtp.item<double>();
+        loss = loss + settings.mtp_weight * mtp;
+      }
+    }
     loss.backward();
 
-    PassSums own;
     own.loss = loss.item<double>();
     own.tokens = batch.rows.numel();
-    own.entropy_nats = SumOf(scored.scores.entropy);
-    own.loads = CountLoads(scored.routes, policy.config().n_routed_experts);
+    own.entropy_nats = SumOf(scores.entropy);
+    own.loads = CountLoads(forward.routes, policy.config().n_routed_experts);
     sums.Add(own);
   }
   return sums;

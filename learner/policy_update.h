@@ -18,6 +18,7 @@ namespace cohort {
 // What one pass over a minibatch saw; sums over its forwarded tokens.
 struct PassSums {
   double loss = 0;     // Of the whole minibatch.
+  double mtp = 0;      // The prediction head's part, nats, not weighted.
   int64_t tokens = 0;  // Sampled ones that were forwarded.
   double kl_nats = 0;
   double entropy_nats = 0;
@@ -49,11 +50,20 @@ PassSums AccumulateGradients(const Transformer& policy,
                              const Minibatch& minibatch,
                              const LossSettings& settings, double temperature);
 
-// The same for next-token loss: the mean over all `tokens` targets, which may
-// be more than those of `microbatches`.
+// Next-token loss: the mean over all `tokens` targets, which may be more than
+// those of `microbatches`; and, with a weight, that of the multi-token
+// prediction head, the mean over all `mtp_tokens` second next tokens.
+// Source: DeepSeek-V3 (arXiv:2412.19437), equations 24 and 25.
+struct TextLoss {
+  int64_t tokens = 0;
+  int64_t mtp_tokens = 0;
+  double mtp_weight = 0;  // 0: the head is not run.
+};
+
+// The same as AccumulateGradients for that loss.
 PassSums AccumulateTextGradients(const Transformer& policy,
                                  const std::vector<Microbatch>& microbatches,
-                                 int64_t tokens);
+                                 const TextLoss& loss);
 
 // One step of the MoE correction bias towards equal loads: bias += rate *
 // sign(mean load - load). Source: DeepSeek-V3 (arXiv:2412.19437), section

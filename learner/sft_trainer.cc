@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -15,13 +16,30 @@
 #include "proto/status.h"
 
 namespace cohort {
+namespace {
+
+// The prediction head is left as it is, weight decay included, where its loss
+// has no weight.
+std::vector<NamedTensor> TrainedParameters(const Transformer& policy,
+                                           double mtp_weight) {
+  std::vector<NamedTensor> trained = policy.Parameters();
+  if (mtp_weight > 0) {
+    for (NamedTensor& leaf : policy.MtpParameters()) {
+      trained.push_back(std::move(leaf));
+    }
+  }
+  return trained;
+}
+
+}  // namespace
 
 SftTrainer::SftTrainer(const StageConfig& stage, TextCorpus corpus,
                        Transformer* policy)
     : stage_(stage),
       corpus_(std::move(corpus)),
       policy_((policy->SetTrainable(true), policy)),
-      optimizer_(policy->Parameters(), stage.learner) {}
+      optimizer_(TrainedParameters(*policy, stage.learner.mtp_weight),
+                 stage.learner) {}
 
 absl::Status SftTrainer::Restore(const std::string& checkpoint,
                                  const TrainerState& state) {
@@ -48,6 +66,7 @@ absl::StatusOr<StepReport> SftTrainer::Step(TrainerState* state,
       MetricsRow(state->step, stage_.name, state->policy_version), {}, 0};
   MetricsRow& row = report.row;
   row.Set("loss/total", sums.loss);
+  if (stage_.learner.mtp_weight > 0) row.Set("loss/mtp", sums.mtp);
   row.Set("loss/entropy_nats", sums.PerToken(sums.entropy_nats));
   row.Set("loss/grad_norm", learned.step.gradient_norm);
   row.Set("loss/learning_rate", learned.learning_rate);
@@ -71,13 +90,16 @@ absl::StatusOr<StepReport> SftTrainer::Step(TrainerState* state,
 
 SftTrainer::Learned SftTrainer::Learn(int64_t stage_step) {
   std::vector<TrainingSequence> sequences;
-  int64_t targets = 0;
+  TextLoss loss;
+  loss.mtp_weight = stage_.learner.mtp_weight;
   for (const std::vector<int32_t>* tokens :
        corpus_.DocumentsOfStep(stage_step)) {
     TrainingSequence& sequence = sequences.emplace_back();
     sequence.tokens = *tokens;
     sequence.prompt_tokens = 1;
-    targets += static_cast<int64_t>(tokens->size()) - 1;
+    const int64_t length = static_cast<int64_t>(tokens->size());
+    loss.tokens += length - 1;
+    loss.mtp_tokens += std::max<int64_t>(0, length - 2);
   }
   const std::vector<Microbatch> microbatches = PackTrainingSequences(
       sequences, policy_->config(), stage_.learner.microbatch_tokens,
@@ -86,7 +108,7 @@ SftTrainer::Learned SftTrainer::Learn(int64_t stage_step) {
   Learned learned;
   learned.learning_rate =
       LearningRateAt(stage_.learner, stage_step, stage_.steps);
-  learned.sums = AccumulateTextGradients(*policy_, microbatches, targets);
+  learned.sums = AccumulateTextGradients(*policy_, microbatches, loss);
   learned.step = optimizer_.Step(learned.learning_rate);
   const double frozen_from =
       (1 - stage_.learner.router_bias_frozen_tail) * stage_.steps;

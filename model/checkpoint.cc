@@ -9,13 +9,10 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "model/guard.h"
 #include "model/stored_values.h"
-#include "model/text_file.h"
 #include "model/weight_folder.h"
 #include "proto/log.h"
 #include "proto/status.h"
@@ -26,17 +23,16 @@ namespace {
 // More only wait for memory.
 constexpr int kMostThreads = 4;
 
-// Tensors that folders carry and this model does without: the layers of the
-// multi-token prediction head, and tables that old files hold.
+// Tensors that folders carry and this model does without: copies of what it
+// has, and tables that old files hold.
 bool IsIgnored(const std::string& name, const ModelConfig& config) {
   if (absl::EndsWith(name, "rotary_emb.inv_freq")) return true;
   if (config.tie_word_embeddings && name == "lm_head.weight") return true;
-  if (!absl::StartsWith(name, "model.layers.")) return false;
-  const std::vector<std::string> parts = absl::StrSplit(name, '.');
-  int64_t layer = 0;
-  return absl::SimpleAtoi(parts[2], &layer) &&
-         layer >= config.num_hidden_layers &&
-         layer < config.num_hidden_layers + config.num_nextn_predict_layers;
+  const std::string mtp =
+      absl::StrCat("model.layers.", config.num_hidden_layers, ".");
+  return config.num_nextn_predict_layers > 0 &&
+         (name == mtp + "embed_tokens.weight" ||
+          name == mtp + "shared_head.head.weight");
 }
 
 std::string ShapeText(at::IntArrayRef shape) {
@@ -210,12 +206,6 @@ absl::Status CheckFinite(const std::vector<LoadPlan::Copy>& copies,
 }
 
 }  // namespace
-
-absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& folder) {
-  const std::string path = absl::StrCat(folder, "/config.json");
-  COHORT_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  return ParseModelConfig(text, path);
-}
 
 absl::Status LoadWeights(const std::string& folder, Transformer* model,
                          const LoadOptions& options) {

@@ -13,7 +13,12 @@
 
 namespace cohort {
 
-// Reads <folder>/config.json.
+// The text of <folder>/config.json. Where it speaks of a multi-token prediction
+// head and the folder's weights hold none, which is what transformers saves,
+// num_nextn_predict_layers is 0 in it.
+absl::StatusOr<std::string> ReadConfigJson(const std::string& folder);
+
+// Parses that.
 absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& folder);
 
 struct LoadOptions {
@@ -39,11 +44,11 @@ struct SaveOptions {
   int64_t shard_bytes = int64_t{5'000'000'000};
 };
 
-// Writes config.json, the weights, and copies generation_config.json, the
-// tokenizer's files and the chat template from `source_folder` (may be empty).
-// `config_json` is the text of the folder the model came from, carried along
-// with what is no longer true of it corrected. Not atomic: the caller writes
-// into a temporary folder and renames it.
+// Writes config.json, the weights with those of the prediction head, and copies
+// generation_config.json, the tokenizer's files and the chat template from
+// `source_folder` (may be empty). `config_json` is the text of the folder the
+// model came from, carried along with what is no longer true of it corrected.
+// Not atomic: the caller writes into a temporary folder and renames it.
 //   kInvalidArgument  an unknown dtype, a config that is no JSON object
 absl::Status SaveFolder(const Transformer& model,
                         const std::string& config_json,

@@ -20,9 +20,8 @@ namespace {
 using nlohmann::json;
 
 // The folder's config with what is no longer true of it corrected: the dtype,
-// that weights are quantised, and the multi-token prediction layers, which were
-// not kept. Both names of the dtype are written: transformers 4 knows the older
-// one alone.
+// and that weights are quantised. Both names of the dtype are written:
+// transformers 4 knows the older one alone.
 absl::StatusOr<std::string> ConfigToSave(const std::string& config_json,
                                          const std::string& dtype) {
   json root = json::parse(config_json, nullptr, /*allow_exceptions=*/false);
@@ -33,9 +32,6 @@ absl::StatusOr<std::string> ConfigToSave(const std::string& config_json,
   root["torch_dtype"] = dtype;
   root["dtype"] = dtype;
   root.erase("quantization_config");
-  if (root.contains("num_nextn_predict_layers")) {
-    root["num_nextn_predict_layers"] = 0;
-  }
   return root.dump(2) + "\n";
 }
 
@@ -76,6 +72,18 @@ Dtype StoredDtype(const std::string& name, Dtype dtype) {
   return absl::EndsWith(name, "e_score_correction_bias") ? Dtype::kF32 : dtype;
 }
 
+// What the folder holds: the prediction head comes with copies of the embedding
+// and the output head, as it is published.
+std::vector<NamedTensor> ViewsToStore(const Transformer& model) {
+  std::vector<NamedTensor> views = model.HfTensors();
+  if (model.config().num_nextn_predict_layers == 0) return views;
+  const std::string prefix =
+      absl::StrCat("model.layers.", model.config().num_hidden_layers, ".");
+  views.push_back({prefix + "embed_tokens.weight", model.Embedding()});
+  views.push_back({prefix + "shared_head.head.weight", model.Head()});
+  return views;
+}
+
 struct Shard {
   std::vector<TensorToStore> tensors;
   int64_t bytes = 0;
@@ -86,7 +94,7 @@ struct Shard {
 std::vector<Shard> SplitIntoShards(const Transformer& model, Dtype dtype,
                                    int64_t most, at::Tensor* held) {
   std::vector<Shard> shards(1);
-  for (const NamedTensor& view : model.HfTensors()) {
+  for (const NamedTensor& view : ViewsToStore(model)) {
     const Dtype stored = StoredDtype(view.name, dtype);
     const int64_t bytes = view.tensor.numel() * DtypeBytes(stored);
     if (shards.back().bytes > 0 && shards.back().bytes + bytes > most) {
@@ -100,7 +108,7 @@ std::vector<Shard> SplitIntoShards(const Transformer& model, Dtype dtype,
          .dtype = stored,
          .shape = view.tensor.sizes().vec(),
          .bytes = [held, torch_dtype, tensor = view.tensor] {
-           *held = tensor.to(at::kCPU, torch_dtype).contiguous();
+           *held = tensor.detach().to(at::kCPU, torch_dtype).contiguous();
            return std::string_view(
                static_cast<const char*>(held->const_data_ptr()),
                held->nbytes());

@@ -29,7 +29,7 @@ void ReadShape(ConfigFields* fields, ModelConfig* config) {
   config->num_attention_heads = fields->Size("num_attention_heads");
   config->max_position_embeddings = fields->Size("max_position_embeddings");
   config->num_nextn_predict_layers =
-      fields->Integer("num_nextn_predict_layers", 0, kMaxLayers, 0);
+      fields->Integer("num_nextn_predict_layers", 0, 1, 0);
   config->rms_norm_eps = fields->Number("rms_norm_eps", 1e-30, 1, 1e-6);
   config->tie_word_embeddings = fields->Bool("tie_word_embeddings", false);
   config->initializer_range = fields->Number("initializer_range", 0, 100, 0.02);
@@ -175,7 +175,7 @@ std::string ModelHash(const ModelConfig& c) {
       absl::StrCat(c.model_type, " ", c.vocab_size, " ", c.hidden_size, " ",
                    c.intermediate_size, " ", c.moe_intermediate_size, " ",
                    c.num_hidden_layers, " ", c.num_attention_heads, " ",
-                   c.num_key_value_heads, " "),
+                   c.num_key_value_heads, " ", c.num_nextn_predict_layers, " "),
       absl::StrCat(c.q_lora_rank, " ", c.kv_lora_rank, " ", c.qk_nope_head_dim,
                    " ", c.qk_rope_head_dim, " ", c.v_head_dim, " ",
                    c.index_n_heads, " ", c.index_head_dim, " ", c.index_topk,

@@ -74,7 +74,7 @@ struct ModelConfig {
   double rms_norm_eps = 1e-6;
   bool tie_word_embeddings = false;
   int64_t max_position_embeddings = 0;
-  int64_t num_nextn_predict_layers = 0;  // MTP layers in the folder.
+  int64_t num_nextn_predict_layers = 0;  // 1: a multi-token prediction head.
   double initializer_range = 0.02;
   RopeConfig rope;
   std::vector<int64_t> eos_token_ids;

@@ -101,8 +101,15 @@ std::vector<NamedTensor> Transformer::Parameters() const {
   return LeafTensors(config_, weights_);
 }
 
+std::vector<NamedTensor> Transformer::MtpParameters() const {
+  return MtpLeafTensors(weights_);
+}
+
 void Transformer::SetTrainable(bool trainable) {
   for (const NamedTensor& leaf : Parameters()) {
+    leaf.tensor.requires_grad_(trainable);
+  }
+  for (const NamedTensor& leaf : MtpParameters()) {
     leaf.tensor.requires_grad_(trainable);
   }
 }
@@ -155,6 +162,16 @@ at::Tensor Transformer::Attend(const LayerWeights& layer, const at::Tensor& x,
              : GroupedForward(config_, layer.grouped, x, rows, offsets, extras);
 }
 
+at::Tensor Transformer::RunLayer(const LayerWeights& layer, const at::Tensor& h,
+                                 const LayerRun& run) const {
+  const double eps = config_.rms_norm_eps;
+  const at::Tensor attended =
+      h + Attend(layer, RmsNorm(h, layer.input_norm, eps), run.rows,
+                 run.offsets, run.extras);
+  return attended + FeedForward(layer, RmsNorm(attended, layer.post_norm, eps),
+                                run.forced, run.routes);
+}
+
 ForwardResult Transformer::RunLayers(
     const PackedTokens& batch, const std::vector<at::Tensor>* forced_routes,
     const CacheTarget* target) const {
@@ -172,21 +189,22 @@ ForwardResult Transformer::RunLayers(
     const LayerWeights& layer = weights_.layers[i];
     AttentionExtras extras = {
         .want_cached = target != nullptr, .cached = {}, .selected = {}};
-    h = h + Attend(layer, RmsNorm(h, layer.input_norm, config_.rms_norm_eps),
-                   rows, batch.offsets, &extras);
+    const at::Tensor* const forced =
+        forced_routes == nullptr || !layer.moe.gate.defined()
+            ? nullptr
+            : &(*forced_routes)[result.routes.size()];
+    h = RunLayer(layer, h,
+                 {.rows = rows,
+                  .offsets = batch.offsets,
+                  .forced = forced,
+                  .routes = &result.routes,
+                  .extras = &extras});
     if (extras.selected.defined()) result.selected.push_back(extras.selected);
     if (target != nullptr) {
       const at::Tensor& cache = target->cache->layer(static_cast<int64_t>(i));
       cache.view({-1, cache.size(2)})
           .index_copy_(0, target->slots, extras.cached.to(cache.scalar_type()));
     }
-    const at::Tensor* const forced =
-        forced_routes == nullptr || !layer.moe.gate.defined()
-            ? nullptr
-            : &(*forced_routes)[result.routes.size()];
-    h = h + FeedForward(layer,
-                        RmsNorm(h, layer.post_norm, config_.rms_norm_eps),
-                        forced, &result.routes);
   }
   result.hidden = RmsNorm(h, weights_.norm, config_.rms_norm_eps);
   return result;

@@ -22,6 +22,7 @@
 namespace cohort {
 
 class CpuDecoder;
+struct MtpBatch;
 
 // Sequences laid end to end; sequence s is rows [offsets[s], offsets[s + 1]).
 struct PackedTokens {
@@ -72,15 +73,18 @@ class Transformer {
   std::vector<NamedTensor> HfTensors() const;
 
   // What an optimizer updates: leaf tensors, matrices that read the same input
-  // stacked. Excludes the correction bias and the indexer. SetTrainable turns
+  // stacked. Excludes the correction bias and the indexer. Those of the
+  // multi-token prediction head are apart, none without one. SetTrainable turns
   // requires_grad on or off for all.
   std::vector<NamedTensor> Parameters() const;
+  std::vector<NamedTensor> MtpParameters() const;
   void SetTrainable(bool trainable);
 
   // Correction bias of each MoE layer, [E] float32 (aliases); empty where the
   // router has none.
   std::vector<at::Tensor> CorrectionBiases() const;
 
+  const at::Tensor& Embedding() const { return weights_.embedding; }  // [V, D]
   // The output head, [V, D]: the embedding where they are tied.
   const at::Tensor& Head() const { return weights_.head; }
 
@@ -90,6 +94,13 @@ class Transformer {
   ForwardResult Forward(
       const PackedTokens& batch,
       const std::vector<at::Tensor>* forced_routes = nullptr) const;
+
+  // The multi-token prediction head (model/mtp.h) behind Forward; likewise
+  // differentiable. `hidden`: [N, D], of Forward. Returns [M, D], whose product
+  // with Head() are the logits of the token after batch.next. Throws
+  // c10::Error without a head.
+  ForwardResult PredictAhead(const MtpBatch& batch,
+                             const at::Tensor& hidden) const;
 
   // Runs whole prompts and writes their rows to `cache`; slots [N] int64:
   // where each token goes, block * block_tokens + place in the block. Logits
@@ -114,8 +125,20 @@ class Transformer {
     KvCache* cache;
   };
 
+  // Packed rows on their way through one layer.
+  struct LayerRun {
+    const RowFacts& rows;
+    const std::vector<int64_t>& offsets;
+    const at::Tensor* forced;         // [N, K]; null: the router chooses
+    std::vector<at::Tensor>* routes;  // Appended to in MoE layers.
+    AttentionExtras* extras;
+  };
+
   Transformer(const ModelConfig& config, at::ScalarType dtype,
               at::Device device);
+  // h: [N, D], the residual stream before the layer. Returns it behind it.
+  at::Tensor RunLayer(const LayerWeights& layer, const at::Tensor& h,
+                      const LayerRun& run) const;
   ForwardResult RunLayers(const PackedTokens& batch,
                           const std::vector<at::Tensor>* forced_routes,
                           const CacheTarget* target) const;

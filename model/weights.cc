@@ -94,6 +94,35 @@ MoeWeights AllocateMoe(const ModelConfig& c, const Allocator& memory) {
   return w;
 }
 
+// `index`: of the layer, which decides whether it has experts.
+LayerWeights AllocateLayer(const ModelConfig& c, int64_t index,
+                           const Allocator& memory) {
+  LayerWeights layer;
+  layer.input_norm = memory({c.hidden_size});
+  if (c.IsLatent()) {
+    layer.attention = AllocateAttention(c, memory);
+  } else {
+    layer.grouped = AllocateGrouped(c, memory);
+  }
+  if (c.IsSparse()) layer.indexer = AllocateIndexer(c, memory);
+  layer.post_norm = memory({c.hidden_size});
+  if (c.IsMoe(index)) {
+    layer.moe = AllocateMoe(c, memory);
+  } else {
+    layer.mlp = AllocateMlp(c.hidden_size, c.intermediate_size, memory);
+  }
+  return layer;
+}
+
+MtpWeights AllocateMtp(const ModelConfig& c, const Allocator& memory) {
+  const int64_t d = c.hidden_size;
+  return {.embedding_norm = memory({d}),
+          .hidden_norm = memory({d}),
+          .project = memory({d, 2 * d}),
+          .layer = AllocateLayer(c, c.num_hidden_layers, memory),
+          .norm = memory({d})};
+}
+
 // Collects views under a prefix.
 class Views {
  public:
@@ -172,6 +201,34 @@ class Views {
     }
   }
 
+  void AddLayer(const ModelConfig& c, const std::string& prefix,
+                const LayerWeights& layer) {
+    Add(prefix + "input_layernorm.weight", layer.input_norm);
+    Add(prefix + "post_attention_layernorm.weight", layer.post_norm);
+    if (c.IsLatent()) {
+      AddAttention(c, prefix + "self_attn.", layer.attention);
+    } else {
+      AddGrouped(c, prefix + "self_attn.", layer.grouped);
+    }
+    if (c.IsSparse()) {
+      AddIndexer(prefix + "self_attn.indexer.", layer.indexer);
+    }
+    if (layer.moe.gate.defined()) {
+      AddMoe(prefix + "mlp.", layer.moe);
+    } else {
+      AddMlp(prefix + "mlp.", layer.mlp.gate_up, layer.mlp.down);
+    }
+  }
+
+  void AddMtp(const ModelConfig& c, const std::string& prefix,
+              const MtpWeights& w) {
+    Add(prefix + "enorm.weight", w.embedding_norm);
+    Add(prefix + "hnorm.weight", w.hidden_norm);
+    Add(prefix + "eh_proj.weight", w.project);
+    AddLayer(c, prefix, w.layer);
+    Add(prefix + "shared_head.norm.weight", w.norm);
+  }
+
   std::vector<NamedTensor> TakeSorted() {
     std::sort(views_.begin(), views_.end(),
               [](const NamedTensor& a, const NamedTensor& b) {
@@ -188,6 +245,43 @@ std::string LayerPrefix(size_t layer) {
   return absl::StrCat("model.layers.", layer, ".");
 }
 
+// Tensors that are defined, under names of their own.
+class Leaves {
+ public:
+  void Add(const std::string& name, const at::Tensor& tensor) {
+    if (tensor.defined()) leaves_.push_back({name, tensor});
+  }
+
+  void AddLayer(const std::string& prefix, const LayerWeights& layer) {
+    Add(prefix + "input_norm", layer.input_norm);
+    Add(prefix + "attention.inputs", layer.attention.inputs);
+    Add(prefix + "attention.q_norm", layer.attention.q_norm);
+    Add(prefix + "attention.q_b", layer.attention.q_b);
+    Add(prefix + "attention.kv_norm", layer.attention.kv_norm);
+    Add(prefix + "attention.kv_b", layer.attention.kv_b);
+    Add(prefix + "attention.output", layer.attention.output);
+    Add(prefix + "grouped.inputs", layer.grouped.inputs);
+    Add(prefix + "grouped.inputs_bias", layer.grouped.inputs_bias);
+    Add(prefix + "grouped.q_norm", layer.grouped.q_norm);
+    Add(prefix + "grouped.k_norm", layer.grouped.k_norm);
+    Add(prefix + "grouped.output", layer.grouped.output);
+    Add(prefix + "grouped.output_bias", layer.grouped.output_bias);
+    Add(prefix + "post_norm", layer.post_norm);
+    Add(prefix + "mlp.gate_up", layer.mlp.gate_up);
+    Add(prefix + "mlp.down", layer.mlp.down);
+    Add(prefix + "moe.gate", layer.moe.gate);
+    Add(prefix + "moe.experts.gate_up", layer.moe.gate_up);
+    Add(prefix + "moe.experts.down", layer.moe.down);
+    Add(prefix + "moe.shared.gate_up", layer.moe.shared.gate_up);
+    Add(prefix + "moe.shared.down", layer.moe.shared.down);
+  }
+
+  std::vector<NamedTensor> Take() { return std::move(leaves_); }
+
+ private:
+  std::vector<NamedTensor> leaves_;
+};
+
 }  // namespace
 
 ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
@@ -197,25 +291,14 @@ ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
   ModelWeights weights;
   weights.embedding = memory({config.vocab_size, d});
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    LayerWeights layer;
-    layer.input_norm = memory({d});
-    if (config.IsLatent()) {
-      layer.attention = AllocateAttention(config, memory);
-    } else {
-      layer.grouped = AllocateGrouped(config, memory);
-    }
-    if (config.IsSparse()) layer.indexer = AllocateIndexer(config, memory);
-    layer.post_norm = memory({d});
-    if (config.IsMoe(i)) {
-      layer.moe = AllocateMoe(config, memory);
-    } else {
-      layer.mlp = AllocateMlp(d, config.intermediate_size, memory);
-    }
-    weights.layers.push_back(std::move(layer));
+    weights.layers.push_back(AllocateLayer(config, i, memory));
   }
   weights.norm = memory({d});
   weights.head = config.tie_word_embeddings ? weights.embedding
                                             : memory({config.vocab_size, d});
+  if (config.num_nextn_predict_layers > 0) {
+    weights.mtp = AllocateMtp(config, memory);
+  }
   return weights;
 }
 
@@ -226,62 +309,35 @@ std::vector<NamedTensor> HfViews(const ModelConfig& config,
   views.Add("model.norm.weight", weights.norm);
   if (!config.tie_word_embeddings) views.Add("lm_head.weight", weights.head);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
-    const LayerWeights& layer = weights.layers[i];
-    const std::string prefix = LayerPrefix(i);
-    views.Add(prefix + "input_layernorm.weight", layer.input_norm);
-    views.Add(prefix + "post_attention_layernorm.weight", layer.post_norm);
-    if (config.IsLatent()) {
-      views.AddAttention(config, prefix + "self_attn.", layer.attention);
-    } else {
-      views.AddGrouped(config, prefix + "self_attn.", layer.grouped);
-    }
-    if (config.IsSparse()) {
-      views.AddIndexer(prefix + "self_attn.indexer.", layer.indexer);
-    }
-    if (layer.moe.gate.defined()) {
-      views.AddMoe(prefix + "mlp.", layer.moe);
-    } else {
-      views.AddMlp(prefix + "mlp.", layer.mlp.gate_up, layer.mlp.down);
-    }
+    views.AddLayer(config, LayerPrefix(i), weights.layers[i]);
+  }
+  if (weights.mtp.project.defined()) {
+    views.AddMtp(config, LayerPrefix(weights.layers.size()), weights.mtp);
   }
   return views.TakeSorted();
 }
 
 std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
                                      const ModelWeights& weights) {
-  std::vector<NamedTensor> leaves;
-  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
-    if (tensor.defined()) leaves.push_back({name, tensor});
-  };
-  add("embed_tokens", weights.embedding);
+  Leaves leaves;
+  leaves.Add("embed_tokens", weights.embedding);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
-    const LayerWeights& layer = weights.layers[i];
-    const std::string prefix = absl::StrCat("layers.", i, ".");
-    add(prefix + "input_norm", layer.input_norm);
-    add(prefix + "attention.inputs", layer.attention.inputs);
-    add(prefix + "attention.q_norm", layer.attention.q_norm);
-    add(prefix + "attention.q_b", layer.attention.q_b);
-    add(prefix + "attention.kv_norm", layer.attention.kv_norm);
-    add(prefix + "attention.kv_b", layer.attention.kv_b);
-    add(prefix + "attention.output", layer.attention.output);
-    add(prefix + "grouped.inputs", layer.grouped.inputs);
-    add(prefix + "grouped.inputs_bias", layer.grouped.inputs_bias);
-    add(prefix + "grouped.q_norm", layer.grouped.q_norm);
-    add(prefix + "grouped.k_norm", layer.grouped.k_norm);
-    add(prefix + "grouped.output", layer.grouped.output);
-    add(prefix + "grouped.output_bias", layer.grouped.output_bias);
-    add(prefix + "post_norm", layer.post_norm);
-    add(prefix + "mlp.gate_up", layer.mlp.gate_up);
-    add(prefix + "mlp.down", layer.mlp.down);
-    add(prefix + "moe.gate", layer.moe.gate);
-    add(prefix + "moe.experts.gate_up", layer.moe.gate_up);
-    add(prefix + "moe.experts.down", layer.moe.down);
-    add(prefix + "moe.shared.gate_up", layer.moe.shared.gate_up);
-    add(prefix + "moe.shared.down", layer.moe.shared.down);
+    leaves.AddLayer(absl::StrCat("layers.", i, "."), weights.layers[i]);
   }
-  add("norm", weights.norm);
-  if (!config.tie_word_embeddings) add("head", weights.head);
-  return leaves;
+  leaves.Add("norm", weights.norm);
+  if (!config.tie_word_embeddings) leaves.Add("head", weights.head);
+  return leaves.Take();
+}
+
+std::vector<NamedTensor> MtpLeafTensors(const ModelWeights& weights) {
+  const MtpWeights& mtp = weights.mtp;
+  Leaves leaves;
+  leaves.Add("mtp.embedding_norm", mtp.embedding_norm);
+  leaves.Add("mtp.hidden_norm", mtp.hidden_norm);
+  leaves.Add("mtp.project", mtp.project);
+  leaves.AddLayer("mtp.layer.", mtp.layer);
+  leaves.Add("mtp.norm", mtp.norm);
+  return leaves.Take();
 }
 
 }  // namespace cohort

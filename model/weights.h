@@ -72,24 +72,41 @@ struct LayerWeights {
   MoeWeights moe;              // the others.
 };
 
+// Of the multi-token prediction head (model/mtp.h): one more layer behind a
+// projection. Its embedding and output head are the model's own.
+struct MtpWeights {
+  at::Tensor embedding_norm;  // [D], enorm; undefined without a head, as all
+  at::Tensor hidden_norm;     // [D], hnorm
+  at::Tensor project;  // [D, 2 D], eh_proj: the embedding's columns first
+  LayerWeights layer;
+  at::Tensor norm;  // [D], shared_head.norm
+};
+
 struct ModelWeights {
   at::Tensor embedding;  // [V, D]
   std::vector<LayerWeights> layers;
   at::Tensor norm;  // [D]
   at::Tensor head;  // [V, D]; the embedding itself where they are tied
+  MtpWeights mtp;
 };
 
 // Memory without values.
 ModelWeights AllocateWeights(const ModelConfig& config, at::ScalarType dtype,
                              at::Device device);
 
-// Under Hugging Face's names, sorted by name. Detached views.
+// Under Hugging Face's names, sorted by name. Detached views. Those of the
+// prediction head are model.layers.<num_hidden_layers>.*, without its copies of
+// the embedding and the output head.
 std::vector<NamedTensor> HfViews(const ModelConfig& config,
                                  const ModelWeights& weights);
 
-// The tensors themselves, each once, without those that are not trained.
+// The tensors themselves, each once, without those that are not trained and
+// those of the prediction head.
 std::vector<NamedTensor> LeafTensors(const ModelConfig& config,
                                      const ModelWeights& weights);
+
+// Those of the prediction head; none where there is no head.
+std::vector<NamedTensor> MtpLeafTensors(const ModelWeights& weights);
 
 // New values, the same bits for the same seed whatever machine and layout.
 //   "fan_in": embedding N(0, embedding_std^2); matrices N(0, 1 / fan_in), those

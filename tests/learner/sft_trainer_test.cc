@@ -10,6 +10,7 @@
 
 #include "gmock/gmock.h"
 #include "learner/trainer_state.h"
+#include "model/mtp.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_model.h"
@@ -88,6 +89,71 @@ TEST(SftTrainerTest, TheCorrectionBiasFollowsTheLoadsUntilTheFrozenTail) {
     const at::Tensor moved =
         (model->CorrectionBiases()[0] - before).abs().max();
     EXPECT_NEAR(moved.item<double>(), step < 5 ? 0.001 : 0, 1e-7) << step;
+  }
+}
+
+std::unique_ptr<Transformer> MakeModelWithMtp() {
+  ModelConfig config = TinyConfig();
+  config.num_nextn_predict_layers = 1;
+  return MakeModel(config);
+}
+
+// Of the prediction head alone, document by document: row t knows tokens t and
+// t + 1 and predicts t + 2.
+double LoopMtpLoss(const Transformer& model,
+                   const std::vector<const std::vector<int32_t>*>& documents) {
+  const at::NoGradGuard no_grad;
+  double sum = 0;
+  int64_t tokens = 0;
+  for (const std::vector<int32_t>* document : documents) {
+    if (document->size() < 3) continue;
+    const PackedTokens packed = PackSequences({*document}, at::kCPU);
+    const at::Tensor hidden =
+        model.PredictAhead(ShiftByOne(packed), model.Forward(packed).hidden)
+            .hidden;
+    const at::Tensor all = at::log_softmax(
+        hidden.to(at::kDouble).matmul(model.Head().t().to(at::kDouble)), -1);
+    for (size_t t = 0; t + 2 < document->size(); ++t, ++tokens) {
+      sum -= all[static_cast<int64_t>(t)][(*document)[t + 2]].item<double>();
+    }
+  }
+  return sum / static_cast<double>(tokens);
+}
+
+TEST(SftTrainerTest, TheMtpLossIsAddedWithItsWeight) {
+  const auto model = MakeModelWithMtp();
+  TextCorpus corpus = MakeCorpus();
+  const auto documents = corpus.DocumentsOfStep(0);
+  const double mtp = LoopMtpLoss(*model, documents);
+  const double expected = LoopLoss(*model, documents) + 0.3 * mtp;
+  StageConfig stage = MakeStage();
+  stage.learner.mtp_weight = 0.3;
+  SftTrainer trainer(stage, MakeCorpus(), model.get());
+  TrainerState state;
+  const auto report = trainer.Step(&state, {});
+  COHORT_ASSERT_OK(report);
+  EXPECT_NEAR(report->progress.loss, expected, 1e-5);
+  EXPECT_THAT(report->row.ToJson(), HasSubstr("\"loss/mtp\""));
+  for (int step = 1; step < 10; ++step) {
+    COHORT_ASSERT_OK(trainer.Step(&state, {}));
+  }
+  EXPECT_LT(LoopMtpLoss(*model, documents), mtp - 0.1);
+}
+
+TEST(SftTrainerTest, WithoutAWeightTheMtpHeadStaysAsItIs) {
+  const auto model = MakeModelWithMtp();
+  std::vector<at::Tensor> before;
+  for (const NamedTensor& leaf : model->MtpParameters()) {
+    before.push_back(leaf.tensor.clone());
+  }
+  StageConfig stage = MakeStage();
+  stage.learner.weight_decay = 0.1;
+  SftTrainer trainer(stage, MakeCorpus(), model.get());
+  TrainerState state;
+  COHORT_ASSERT_OK(trainer.Step(&state, {}));
+  const auto after = model->MtpParameters();
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_TRUE(at::equal(after[i].tensor, before[i])) << after[i].name;
   }
 }
 

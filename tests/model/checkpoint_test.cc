@@ -190,8 +190,8 @@ TEST(CheckpointTest, AnotherModelsWeightsAreAShortError) {
   EXPECT_LT(status.message().size(), 4000u);
 }
 
-// The layers after the last are the multi-token prediction head's only where
-// the config speaks of one.
+// The layer after the last is the multi-token prediction head's only where the
+// config speaks of one.
 TEST(CheckpointTest, LayersBeyondTheConfigAreUnexpected) {
   const TempDir folder;
   WriteTiny(folder, [](std::vector<Stored>* stored) {
@@ -204,7 +204,12 @@ TEST(CheckpointTest, LayersBeyondTheConfigAreUnexpected) {
   config.num_nextn_predict_layers = 1;
   auto model = Transformer::Create(config, at::kFloat, at::kCPU);
   COHORT_ASSERT_OK(model);
-  COHORT_EXPECT_OK(LoadWeights(folder.path(), model->get()));
+  EXPECT_THAT(
+      LoadWeights(folder.path(), model->get()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("missing: model.layers.3.enorm.weight, "),
+                     HasSubstr("wrong shape: model.layers.3.eh_proj.weight is "
+                               "[1], the config makes [48, 96]"))));
 }
 
 class ShardsTest : public testing::Test {
