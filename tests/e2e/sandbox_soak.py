@@ -53,6 +53,16 @@ def state(pid):
     return resident, len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def left_after(cgroups_before, patience_s=10):
+    """What is still there when killed processes have had time to end."""
+    end = time.monotonic() + patience_s
+    while True:
+        left = leftovers() + survivors() + sorted(cgroups() - cgroups_before)
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.1)
+
+
 def main():
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 600
     clients = int(sys.argv[2]) if len(sys.argv) > 2 else 16
@@ -101,8 +111,7 @@ def main():
             late = statistics.median(s[part][index] for s in samples[half:])
             if late > early + slack:
                 flaws.append(f"{name}: {early:.0f} {what}, later {late:.0f}")
-    flaws += [f"left behind: {what}" for what in
-              leftovers() + survivors() + sorted(cgroups() - before[0])]
+    flaws += [f"left behind: {what}" for what in left_after(before[0])]
     mounts = len(open("/proc/self/mountinfo").readlines())
     if mounts != before[1]:
         flaws.append(f"{mounts} mounts, {before[1]} before")
