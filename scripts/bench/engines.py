@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -22,7 +23,9 @@ class Use:
     """CPU and wall seconds of a command, its output kept."""
 
     def __init__(self, command, threads=1):
-        env = dict(os.environ, BENCH_THREADS=str(threads))
+        # As scripts/cohort sets it.
+        env = dict(os.environ, BENCH_THREADS=str(threads),
+                   OMP_WAIT_POLICY="passive")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
         result = subprocess.run([str(part) for part in command], env=env,
@@ -31,9 +34,13 @@ class Use:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.cpu = (after.ru_utime + after.ru_stime
                     - before.ru_utime - before.ru_stime)
-        self.output = result.stdout
+        self.output, self.log = result.stdout, result.stderr
         if result.returncode:
             sys.exit(f"{command[0]} failed:\n{result.stderr[-3000:]}")
+
+    def logged(self, name):
+        """A number that the program gave on its last line that has one."""
+        return float(re.findall(rf"{name}=([0-9.e+-]+)", self.log)[-1])
 
     def last_json(self):
         return json.loads(self.output.strip().split("\n")[-1])
@@ -83,16 +90,18 @@ class Ours:
              work.sequences, "--threads", self.threads, "--device", "cpu"],
             self.threads)
 
-    def decode(self, work, rounds=1):
+    def decode(self, work, rounds=4):
         """CPU and wall seconds for one token of each of `sequences`: of those
-        after the second, which packs the weights."""
+        after the second, which packs the weights. The verb's own clocks leave
+        out what loading costs, which varies by more than a step."""
         prompts = work.prompts * rounds
         few = self.generate(work, 2, prompts)
         all_ = self.generate(work, work.new, prompts)
         steps = (work.new - 2) * rounds
-        return (all_.cpu - few.cpu) / steps, (all_.wall - few.wall) / steps
+        return tuple((all_.logged(clock) - few.logged(clock)) / steps
+                     for clock in ("cpu_s", "busy_s"))
 
-    def decode_rate(self, work, rounds=1):
+    def decode_rate(self, work, rounds=4):
         return work.sequences / self.decode(work, rounds)[0]
 
     def prefill_rate(self, work, rounds=4):
@@ -100,7 +109,8 @@ class Ours:
         alone = Work(work.prompts * work.group, 1, work.prompt, 1)
         few = self.generate(alone, 1, alone.prompts)
         many = self.generate(alone, 1, (rounds + 1) * alone.prompts)
-        return rounds * alone.prompts * work.prompt / (many.cpu - few.cpu)
+        return (rounds * alone.prompts * work.prompt
+                / (many.logged("cpu_s") - few.logged("cpu_s")))
 
 
 class Transformers:

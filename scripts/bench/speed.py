@@ -96,7 +96,7 @@ def report(name, rates, bars, limit):
               f"ratio {ratio:.2f}{wanted}")
 
 
-def decode_case(model, work, bars, limits, repeats, rounds=1):
+def decode_case(model, work, bars, limits, repeats, rounds=4):
     wanted = {name for names in bars for name in names.split(" or ")}
     peers = {name: peer
              for name, peer in llama_peers(model, work.sequences == 1).items()
