@@ -9,10 +9,11 @@ import argparse
 import json
 import os
 import random
+import statistics
 import tempfile
 import time
 
-from timing import THREADS, pss_mb, spread
+from timing import THREADS, pss_mb
 
 
 def process_start():
@@ -79,7 +80,7 @@ def main():
         trainer.train()
     steps = [b[1] - a[1] for a, b in zip(marks, marks[1:])]
     print(json.dumps({
-        "step_cpu_s": spread(steps),
+        "step_cpu_s": statistics.median(steps) if steps else None,
         "first_step_wall_s": marks[0][0] - process_start(),
         "first_step_cpu_s": marks[0][1],
         "pss_mb": pss_mb([os.getpid()]),

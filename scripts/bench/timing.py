@@ -43,6 +43,19 @@ def pss_mb(pids):
     return total / 1024
 
 
+def cpu_seconds(pids):
+    """User and system seconds of some processes together, the children they
+    have waited for included."""
+    ticks = 0
+    for pid in pids:
+        try:
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+            ticks += sum(map(int, stat.rsplit(")", 1)[1].split()[11:15]))
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def process_tree(pid):
     """`pid` and all its descendants that are alive."""
     parents = {}
