@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/grpcpp.h"
-#include "learner/verbs.h"
+#include "learner/training_verbs.h"
 #include "model/device.h"
 #include "proto/doctor.h"
 #include "proto/flags.h"

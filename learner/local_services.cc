@@ -24,11 +24,19 @@ namespace {
 
 constexpr absl::Duration kStopPatience = absl::Seconds(5);
 constexpr char kReadyPrefix[] = "listening on ";
+constexpr char kRewards[] = "rewards";
+
+// Whom a worker dials; empty: not known yet.
+struct Addresses {
+  std::string learner;
+  std::string rewards;
+};
 
 // A child to be kept alive.
 struct Service {
   std::string name;
   std::optional<ChildProcess> process;
+  bool told = false;  // A worker: whom to dial.
   absl::Time started = absl::InfinitePast();
   absl::Time next_start = absl::InfinitePast();
   absl::Duration backoff;
@@ -43,22 +51,27 @@ struct Service {
 class LocalServices::Watcher {
  public:
   explicit Watcher(LocalServicesOptions options)
-      : options_(std::move(options)),
-        rewards_address_(options_.rewards_address) {}
+      : options_(std::move(options)), thread_([this] { Run(); }) {}
 
   ~Watcher() { Stop(); }
 
-  absl::Status Start() {
-    thread_ = std::jthread([this] { Run(); });
+  absl::Status AwaitStarted() {
     started_.WaitForNotification();
     absl::MutexLock lock(&mu_);
     return start_status_;
+  }
+
+  void TellWorkers(const std::string& learner, const std::string& rewards) {
+    absl::MutexLock lock(&mu_);
+    addresses_ = {learner, rewards};
+    awakened_ = true;
   }
 
   void Stop() {
     {
       absl::MutexLock lock(&mu_);
       stopping_ = true;
+      awakened_ = true;
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -86,7 +99,10 @@ class LocalServices::Watcher {
     started_.Notify();
     if (status.ok()) {
       while (!WaitForStop(options_.poll)) {
-        for (Service& service : services_) Watch(&service);
+        for (Service& service : services_) {
+          Watch(&service);
+          Tell(&service);
+        }
         CountCpu();
       }
     }
@@ -94,39 +110,51 @@ class LocalServices::Watcher {
   }
 
   absl::Status StartAll() {
-    if (options_.rewards_address.empty()) {
-      services_.emplace_back().name = "rewards";
-    }
     for (int i = 0; i < options_.workers; ++i) {
       services_.emplace_back().name = absl::StrCat("worker-", i);
     }
+    if (options_.reward_server) services_.emplace_back().name = kRewards;
     for (Service& service : services_) {
       service.backoff = options_.first_backoff;
-      COHORT_RETURN_IF_ERROR(StartOne(&service));
+      COHORT_RETURN_IF_ERROR(StartFirst(&service));
     }
     return absl::OkStatus();
   }
 
+  // One that is killed before it was ready is started again; one that cannot be
+  // started at all is an error.
+  absl::Status StartFirst(Service* service) {
+    while (true) {
+      const absl::Status status = StartOne(service);
+      if (!absl::IsUnavailable(status)) return status;
+      NoteFailure(service, status);
+      if (service->given_up) return status;
+      if (WaitForStop(service->next_start - absl::Now())) return status;
+    }
+  }
+
   absl::Status StartOne(Service* service) {
     service->started = absl::Now();
+    service->told = false;
     const std::string log =
         absl::StrCat(options_.logs_dir, "/", service->name, ".log");
-    const std::string address = rewards_address();
-    if (service->name != "rewards") {
+    if (service->name != kRewards) {
       std::vector<std::string> args = {options_.bin_dir + "/cohort-rollout",
                                        "rollout-worker",
                                        "--name",
                                        service->name,
                                        "--learner",
-                                       options_.learner_address,
+                                       "-",
                                        "--rewards",
-                                       address};
+                                       "-"};
       args.insert(args.end(), options_.worker_arguments.begin(),
                   options_.worker_arguments.end());
-      COHORT_ASSIGN_OR_RETURN(service->process, ChildProcess::Start(args, log));
+      COHORT_ASSIGN_OR_RETURN(service->process,
+                              ChildProcess::StartToTell(args, log));
       return absl::OkStatus();
     }
     // The workers know one address, so a new server takes the old one's port.
+    const std::string address = rewards_address();
     std::vector<std::string> args = {options_.bin_dir + "/cohort-rewards",
                                      "reward-server", "--listen",
                                      address.empty() ? "127.0.0.1:0" : address};
@@ -139,6 +167,19 @@ class LocalServices::Watcher {
     rewards_address_ =
         std::string(absl::StripAsciiWhitespace(service->process->ready_line()));
     return absl::OkStatus();
+  }
+
+  void Tell(Service* service) {
+    if (service->told || service->name == kRewards) return;
+    Addresses addresses;
+    {
+      absl::MutexLock lock(&mu_);
+      addresses = addresses_;
+    }
+    if (addresses.learner.empty() || !service->process.has_value()) return;
+    service->process->Tell(addresses.learner);
+    service->process->Tell(addresses.rewards);
+    service->told = true;
   }
 
   void Watch(Service* service) {
@@ -213,9 +254,11 @@ class LocalServices::Watcher {
     services_.clear();
   }
 
+  // Returns early when there is news.
   bool WaitForStop(absl::Duration timeout) {
     absl::MutexLock lock(&mu_);
-    mu_.AwaitWithTimeout(absl::Condition(&stopping_), timeout);
+    mu_.AwaitWithTimeout(absl::Condition(&awakened_), timeout);
+    awakened_ = stopping_;
     return stopping_;
   }
 
@@ -227,6 +270,8 @@ class LocalServices::Watcher {
   mutable absl::Mutex mu_;
   absl::Status start_status_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool awakened_ ABSL_GUARDED_BY(mu_) = false;  // Stopping, or addresses came.
+  Addresses addresses_ ABSL_GUARDED_BY(mu_);
   std::string rewards_address_ ABSL_GUARDED_BY(mu_);
   int64_t restarts_ ABSL_GUARDED_BY(mu_) = 0;
   double cpu_seconds_ ABSL_GUARDED_BY(mu_) = 0;
@@ -244,16 +289,16 @@ absl::StatusOr<std::string> OwnBinaryDir() {
   return self.parent_path().string();
 }
 
-LocalServices::LocalServices(std::unique_ptr<Watcher> watcher)
-    : watcher_(std::move(watcher)) {}
+LocalServices::LocalServices(LocalServicesOptions options)
+    : watcher_(std::make_unique<Watcher>(std::move(options))) {}
 
 LocalServices::~LocalServices() = default;
 
-absl::StatusOr<std::unique_ptr<LocalServices>> LocalServices::Start(
-    LocalServicesOptions options) {
-  auto watcher = std::make_unique<Watcher>(std::move(options));
-  COHORT_RETURN_IF_ERROR(watcher->Start());
-  return std::unique_ptr<LocalServices>(new LocalServices(std::move(watcher)));
+absl::Status LocalServices::AwaitStarted() { return watcher_->AwaitStarted(); }
+
+void LocalServices::TellWorkers(const std::string& learner,
+                                const std::string& rewards) {
+  watcher_->TellWorkers(learner, rewards);
 }
 
 void LocalServices::Stop() { watcher_->Stop(); }

@@ -17,11 +17,9 @@ namespace cohort {
 struct LocalServicesOptions {
   std::string bin_dir;  // Folder of cohort-rewards and cohort-rollout.
   std::string logs_dir;
-  std::string learner_address;
-  int workers = 0;
-  // Empty: a reward server is started too.
-  std::string rewards_address;
+  bool reward_server = false;                 // Whether to start one.
   std::vector<std::string> reward_arguments;  // After --listen.
+  int workers = 0;
   std::vector<std::string> worker_arguments;  // After --learner and --rewards.
 
   absl::Duration ready_timeout = absl::Seconds(30);
@@ -44,19 +42,29 @@ absl::StatusOr<std::string> OwnBinaryDir();
 // Thread-safe. A thread of its own starts the children, watches them, starts
 // the dead again, and ends them; it must be the one that forks them, because
 // they die with it.
+//
+// Workers take longest to start, so they can be started before there is a
+// learner to dial: they read the addresses from their standard input.
 class LocalServices {
  public:
-  // Returns when the reward server listens and the workers are started.
-  //   kNotFound  a binary is missing: with its path
-  static absl::StatusOr<std::unique_ptr<LocalServices>> Start(
-      LocalServicesOptions options);
+  // Returns at once; the children are started meanwhile.
+  explicit LocalServices(LocalServicesOptions options);
 
   ~LocalServices();  // Stop().
 
   // SIGTERM to all, SIGKILL after a while; returns when all have ended.
   void Stop();
 
+  // Blocks until the workers are started and the reward server listens.
+  //   kNotFound  a binary is missing: with its path
+  absl::Status AwaitStarted();
+
+  // Where the reward server listens; empty before AwaitStarted().
   std::string rewards_address() const;
+
+  // Tells the workers, also those that are started later, whom to dial.
+  void TellWorkers(const std::string& learner, const std::string& rewards);
+
   int64_t restarts() const;
 
   // CPU seconds of all children, the dead ones included.
@@ -64,7 +72,6 @@ class LocalServices {
 
  private:
   class Watcher;
-  explicit LocalServices(std::unique_ptr<Watcher> watcher);
 
   std::unique_ptr<Watcher> watcher_;
 };

@@ -1,13 +1,10 @@
-#include <iostream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "learner/loss_cases.h"
-#include "learner/verbs.h"
+#include "learner/training_verbs.h"
 #include "proto/flags.h"
 #include "proto/rows.h"
 #include "proto/status.h"
@@ -21,19 +18,11 @@ struct LossFlags {
   std::string dtype = "float64";
 };
 
-absl::StatusOr<std::string> ReadInput(const std::string& path) {
-  if (path != "-") return ReadFile(path);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
-}
-
 absl::Status Solve(const LossFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(flags.input));
   COHORT_ASSIGN_OR_RETURN(const std::string results,
                           SolveLossFile(content, flags.input, flags.dtype));
-  if (flags.output != "-") return WriteFileAtomically(flags.output, results);
-  std::cout << results << std::flush;
-  return std::cout ? absl::OkStatus()
-                   : absl::DataLossError("cannot write standard output");
+  return WriteOutput(flags.output, results);
 }
 
 }  // namespace
@@ -46,9 +35,7 @@ int LossVerb(const std::vector<std::string>& args) {
   parser.Flag("dtype", &flags.dtype, "TYPE", "float64 or float32");
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
   if (flags.dtype != "float64" && flags.dtype != "float32") {
-    std::cerr << "cohort: --dtype " << flags.dtype
-              << ": must be float64 or float32\n";
-    return kExitWrongCall;
+    return WrongCall("loss", "flag --dtype must be float64 or float32");
   }
   return ExitCode(Solve(flags));
 }

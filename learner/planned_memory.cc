@@ -6,11 +6,16 @@
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
+#include "model/checkpoint.h"
 #include "model/kv_cache.h"
+#include "model/model_config.h"
+#include "proto/status.h"
 
 namespace cohort {
 
-std::string PlannedMemory(const Config& config, const ModelConfig& model) {
+absl::StatusOr<std::string> PlannedMemory(const Config& config) {
+  COHORT_ASSIGN_OR_RETURN(const ModelConfig model,
+                          LoadModelConfig(config.model.checkpoint));
   const int64_t weights = model.ParameterCount() * 4;  // float32
   bool reference = false;
   int64_t longest = 0;

@@ -3,13 +3,13 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "configs/config.h"
-#include "model/model_config.h"
 
 namespace cohort {
 
 // A table for people: bytes of weights, optimizer, reference, and of each
-// worker's cache.
-std::string PlannedMemory(const Config& config, const ModelConfig& model);
+// worker's cache, for the model that the config names.
+absl::StatusOr<std::string> PlannedMemory(const Config& config);
 
 }  // namespace cohort

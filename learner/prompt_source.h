@@ -38,6 +38,12 @@ struct PromptSet {
   int64_t dropped_too_long = 0;
 };
 
+// The prompts of an rl stage.
+struct StagePrompts {
+  std::vector<PromptSet> training;
+  std::vector<PromptSet> evaluation;
+};
+
 // Loads every file. Ids are unique over all of them.
 //   kNotFound         no such file
 //   kInvalidArgument  "<file>:<line>: ...", an unknown field name, a prompt

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "proto/log.h"
 #include "proto/rewards.grpc.pb.h"
+#include "proto/rows.h"
 #include "proto/rpc.h"
 #include "proto/status.h"
 
@@ -53,25 +54,30 @@ std::vector<std::string> CredentialArguments(const RunConfig& run) {
 
 }  // namespace
 
-RolloutHost::RolloutHost(const Config& config, const RunDir& dir,
-                         ExperienceStore* store, OnFailure on_failure)
+RolloutHost::RolloutHost(const Config& config, std::string bin_dir,
+                         std::string logs_dir, OnFailure on_failure)
     : config_(config),
-      dir_(dir),
-      store_(store),
+      bin_dir_(std::move(bin_dir)),
+      logs_dir_(std::move(logs_dir)),
       on_failure_(std::move(on_failure)),
       book_(LeaseTimeoutOf(config)) {}
 
-absl::StatusOr<std::unique_ptr<RolloutHost>> RolloutHost::Start(
-    const Config& config, const RunDir& dir, ExperienceStore* store,
-    OnFailure on_failure) {
-  std::unique_ptr<RolloutHost> host(
-      new RolloutHost(config, dir, store, std::move(on_failure)));
-  COHORT_ASSIGN_OR_RETURN(host->bin_dir_, OwnBinaryDir());
+absl::StatusOr<std::unique_ptr<RolloutHost>> RolloutHost::Begin(
+    const Config& config, const std::string& logs_dir, OnFailure on_failure) {
+  COHORT_ASSIGN_OR_RETURN(std::string bin_dir, OwnBinaryDir());
+  std::unique_ptr<RolloutHost> host(new RolloutHost(
+      config, std::move(bin_dir), logs_dir, std::move(on_failure)));
   COHORT_ASSIGN_OR_RETURN(host->credentials_,
                           LoadCredentials(FilesOf(config.run)));
   if (RewardsAddressIn(config).empty() && config.run.local_workers > 0) {
-    COHORT_ASSIGN_OR_RETURN(host->rewards_,
-                            LocalServices::Start(host->Options()));
+    // The run's own copy is written when all it needs has been loaded.
+    const std::string resolved = logs_dir + "/services.yaml";
+    COHORT_RETURN_IF_ERROR(WriteFileAtomically(resolved, PrintConfig(config)));
+    LocalServicesOptions options = host->Options();
+    options.reward_server = true;
+    options.reward_arguments = {"--config", resolved, "--audit-file",
+                                logs_dir + "/audit.jsonl"};
+    host->rewards_ = std::make_unique<LocalServices>(std::move(options));
   }
   return host;
 }
@@ -81,21 +87,27 @@ RolloutHost::~RolloutHost() { Stop(); }
 LocalServicesOptions RolloutHost::Options() const {
   LocalServicesOptions options;
   options.bin_dir = bin_dir_;
-  options.logs_dir = dir_.logs();
-  options.reward_arguments = {"--config", dir_.config(), "--audit-file",
-                              dir_.logs() + "/audit.jsonl"};
+  options.logs_dir = logs_dir_;
   options.worker_arguments = CredentialArguments(config_.run);
   options.on_give_up = on_failure_;
   return options;
 }
 
-std::string RolloutHost::RewardsAddress() const {
-  return rewards_ != nullptr ? rewards_->rewards_address()
-                             : RewardsAddressIn(config_);
+void RolloutHost::StartWorkers() {
+  if (workers_ != nullptr || config_.run.local_workers == 0) return;
+  LocalServicesOptions options = Options();
+  options.workers = config_.run.local_workers;
+  workers_ = std::make_unique<LocalServices>(std::move(options));
+}
+
+absl::StatusOr<std::string> RolloutHost::RewardsAddress() {
+  if (rewards_ == nullptr) return RewardsAddressIn(config_);
+  COHORT_RETURN_IF_ERROR(rewards_->AwaitStarted());
+  return rewards_->rewards_address();
 }
 
 absl::Status RolloutHost::CheckPrompts(const StagePrompts& prompts) {
-  const std::string address = RewardsAddress();
+  COHORT_ASSIGN_OR_RETURN(const std::string address, RewardsAddress());
   if (address.empty()) return absl::OkStatus();
   const std::unique_ptr<Rewards::Stub> stub =
       Rewards::NewStub(MakeChannel(address, credentials_));
@@ -136,25 +148,23 @@ absl::Status RolloutHost::CheckPrompts(const StagePrompts& prompts) {
   return absl::OkStatus();
 }
 
-absl::Status RolloutHost::AdmitWorkers(const Policy& policy,
-                                       const RolloutConfig& rollout) {
+absl::Status RolloutHost::AdmitWorkers(const JoinResponse& welcome,
+                                       ExperienceStore* store) {
   if (server_ != nullptr) return absl::OkStatus();
-  service_ = std::make_unique<LearnerService>(
-      WelcomeOf(policy, rollout, NewRunId()), &book_, store_, &board_,
-      on_failure_, CallGate(credentials_.token));
+  StartWorkers();
+  service_ = std::make_unique<LearnerService>(welcome, &book_, store, &board_,
+                                              on_failure_,
+                                              CallGate(credentials_.token));
   COHORT_ASSIGN_OR_RETURN(
       server_,
       RpcServer::Start(config_.run.listen, Learner::service_full_name(),
                        service_.get(), credentials_));
   COHORT_LOG(INFO) << "listening on " << server_->address()
                    << " for rollout workers";
-  if (config_.run.local_workers == 0) return absl::OkStatus();
-  LocalServicesOptions options = Options();
-  options.learner_address = server_->address();
-  options.rewards_address = RewardsAddress();
-  options.workers = config_.run.local_workers;
-  COHORT_ASSIGN_OR_RETURN(workers_, LocalServices::Start(std::move(options)));
-  return absl::OkStatus();
+  if (workers_ == nullptr) return absl::OkStatus();
+  COHORT_ASSIGN_OR_RETURN(const std::string rewards, RewardsAddress());
+  workers_->TellWorkers(server_->address(), rewards);
+  return workers_->AwaitStarted();
 }
 
 void RolloutHost::Stop() {

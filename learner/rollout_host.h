@@ -14,11 +14,10 @@
 #include "learner/learner_service.h"
 #include "learner/lease_book.h"
 #include "learner/local_services.h"
-#include "learner/policy_folder.h"
-#include "learner/run_dir.h"
-#include "learner/stage_data.h"
+#include "learner/prompt_source.h"
 #include "learner/weight_board.h"
 #include "proto/credentials.h"
+#include "proto/learner.pb.h"
 #include "proto/rpc_server.h"
 
 namespace cohort {
@@ -29,22 +28,26 @@ using OnFailure = std::function<void(const absl::Status&)>;
 // Single-threaded; the parts it owns are thread-safe.
 class RolloutHost {
  public:
-  // Starts the reward server, unless the config names one; `config`, `dir` and
-  // `store` must outlive this.
-  static absl::StatusOr<std::unique_ptr<RolloutHost>> Start(
-      const Config& config, const RunDir& dir, ExperienceStore* store,
-      OnFailure on_failure);
+  // Begins to start the reward server, unless the config names one, and
+  // returns. `config` must outlive this.
+  static absl::StatusOr<std::unique_ptr<RolloutHost>> Begin(
+      const Config& config, const std::string& logs_dir, OnFailure on_failure);
 
   ~RolloutHost();  // Stop().
+
+  // Begins to start the local workers, which then wait to be admitted. Does
+  // nothing the second time.
+  void StartWorkers();
 
   // Asks the reward server whether it could grade these prompts. An external
   // server that does not answer is logged and not waited for.
   //   kInvalidArgument  naming the first bad prompt and how many more there are
   absl::Status CheckPrompts(const StagePrompts& prompts);
 
-  // Listens for workers and starts the local ones. Does nothing the second
-  // time.
-  absl::Status AdmitWorkers(const Policy& policy, const RolloutConfig& rollout);
+  // Listens for workers and tells the local ones so. `store` must outlive this.
+  // Does nothing the second time.
+  absl::Status AdmitWorkers(const JoinResponse& welcome,
+                            ExperienceStore* store);
 
   // Tells workers that the run is over and waits for the local ones.
   void Stop();
@@ -56,24 +59,23 @@ class RolloutHost {
   int64_t restarts() const;
 
  private:
-  RolloutHost(const Config& config, const RunDir& dir, ExperienceStore* store,
+  RolloutHost(const Config& config, std::string bin_dir, std::string logs_dir,
               OnFailure on_failure);
 
   LocalServicesOptions Options() const;
-  std::string RewardsAddress() const;
+  absl::StatusOr<std::string> RewardsAddress();
 
   const Config& config_;
-  const RunDir& dir_;
-  ExperienceStore* const store_;
+  const std::string bin_dir_;
+  const std::string logs_dir_;
   const OnFailure on_failure_;
-  std::string bin_dir_;
   Credentials credentials_;
   LeaseBook book_;
   WeightBoard board_;
   std::unique_ptr<LocalServices> rewards_;  // Null: an external server.
   std::unique_ptr<LearnerService> service_;
   std::unique_ptr<RpcServer> server_;
-  std::unique_ptr<LocalServices> workers_;  // Null until workers are admitted.
+  std::unique_ptr<LocalServices> workers_;  // Null until they are started.
 };
 
 }  // namespace cohort

@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,21 +19,41 @@
 namespace cohort {
 namespace {
 
-absl::Status MakeFolder(const std::string& path) {
+namespace fs = std::filesystem;
+
+// Adds to `made` the folders on the way that were missing.
+absl::Status MakeFolder(const std::string& path,
+                        std::vector<std::string>* made) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error) return absl::OkStatus();
-  return absl::ErrnoToStatus(error.value(),
-                             absl::StrCat(path, ": cannot make the folder"));
+  std::vector<std::string> missing;
+  for (fs::path p = path; !p.empty() && !fs::exists(p, error);
+       p = p.parent_path()) {
+    missing.push_back(p.string());
+  }
+  fs::create_directories(path, error);
+  if (error) {
+    return absl::ErrnoToStatus(error.value(),
+                               absl::StrCat(path, ": cannot make the folder"));
+  }
+  made->insert(made->end(), missing.rbegin(), missing.rend());
+  return absl::OkStatus();
 }
 
-// The lock file is there in every folder that a learner ever opened, so it says
-// nothing about a run.
+// Whether `path` still names the open file. It may have been removed meanwhile,
+// and then another one locked in its place.
+bool IsFileAt(int fd, const std::string& path) {
+  struct stat open_file = {};
+  struct stat named = {};
+  return fstat(fd, &open_file) == 0 && stat(path.c_str(), &named) == 0 &&
+         open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
+}
+
+// Folders, logs and the lock are there wherever a learner was ever started, so
+// they say nothing about a run.
 bool HoldsARun(const RunDir& dir) {
   std::error_code ignored;
-  for (const std::string& path :
-       {dir.config(), dir.metrics(), dir.store(), dir.checkpoints()}) {
-    if (std::filesystem::exists(path, ignored)) return true;
+  for (const std::string& path : {dir.config(), dir.metrics(), dir.store()}) {
+    if (fs::exists(path, ignored)) return true;
   }
   return false;
 }
@@ -40,7 +63,7 @@ bool HoldsARun(const RunDir& dir) {
 absl::StatusOr<RunDir> RunDir::Open(const std::string& path, bool resume) {
   RunDir dir;
   dir.path_ = path;
-  COHORT_RETURN_IF_ERROR(MakeFolder(path));
+  COHORT_RETURN_IF_ERROR(MakeFolder(path, &dir.made_));
 
   const std::string lock = path + "/lock";
   dir.lock_fd_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -55,6 +78,11 @@ absl::StatusOr<RunDir> RunDir::Open(const std::string& path, bool resume) {
     return absl::ErrnoToStatus(errno, absl::StrCat(lock, ": cannot lock"));
   }
 
+  if (!IsFileAt(dir.lock_fd_, lock)) {
+    return absl::UnavailableError(absl::StrCat(
+        lock, ": another learner has just given the folder up; try again"));
+  }
+
   dir.existed_ = HoldsARun(dir);
   if (dir.existed_ && !resume) {
     return absl::AlreadyExistsError(absl::StrCat(
@@ -64,7 +92,7 @@ absl::StatusOr<RunDir> RunDir::Open(const std::string& path, bool resume) {
   }
   for (const std::string& folder :
        {dir.checkpoints(), dir.logs(), dir.tensorboard()}) {
-    COHORT_RETURN_IF_ERROR(MakeFolder(folder));
+    COHORT_RETURN_IF_ERROR(MakeFolder(folder, &dir.made_));
   }
   return dir;
 }
@@ -79,14 +107,29 @@ absl::StatusOr<RunDir> RunDir::OpenToRead(const std::string& path) {
   return dir;
 }
 
+void RunDir::Abandon() {
+  if (HoldsARun(*this)) return;
+  const auto made = [this](const std::string& folder) {
+    return std::find(made_.begin(), made_.end(), folder) != made_.end();
+  };
+  std::error_code ignored;
+  if (made(logs())) fs::remove_all(logs(), ignored);
+  if (made(path_)) fs::remove(path_ + "/lock", ignored);
+  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) {
+    fs::remove(*folder, ignored);  // What is not empty stays.
+  }
+}
+
 RunDir::RunDir(RunDir&& other) noexcept
     : path_(std::move(other.path_)),
       existed_(other.existed_),
+      made_(std::move(other.made_)),
       lock_fd_(std::exchange(other.lock_fd_, -1)) {}
 
 RunDir& RunDir::operator=(RunDir&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(existed_, other.existed_);
+  std::swap(made_, other.made_);
   std::swap(lock_fd_, other.lock_fd_);
   return *this;
 }

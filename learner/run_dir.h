@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -17,6 +18,9 @@ class RunDir {
 
   // Only the paths, for verbs that read. kNotFound where there is no run.
   static absl::StatusOr<RunDir> OpenToRead(const std::string& path);
+
+  // Takes back what Open() made, unless a run was begun here since.
+  void Abandon();
 
   RunDir(RunDir&& other) noexcept;
   RunDir& operator=(RunDir&& other) noexcept;
@@ -40,6 +44,7 @@ class RunDir {
 
   std::string path_;
   bool existed_ = false;
+  std::vector<std::string> made_;  // Folders that Open() made, outer first.
   int lock_fd_ = -1;
 };
 

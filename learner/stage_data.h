@@ -14,12 +14,6 @@
 
 namespace cohort {
 
-// The prompts of an rl stage, tokenized.
-struct StagePrompts {
-  std::vector<PromptSet> training;
-  std::vector<PromptSet> evaluation;
-};
-
 struct StageData {
   std::optional<StagePrompts> prompts;  // rl
   std::optional<TextCorpus> corpus;     // sft

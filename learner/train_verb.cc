@@ -1,7 +1,6 @@
 #include "learner/train_verb.h"
 
 #include <cstdio>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -10,10 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "configs/config.h"
-#include "learner/planned_memory.h"
-#include "learner/training_run.h"
+#include "learner/run_signal.h"
+#include "learner/run_start.h"
+#include "learner/training_library.h"
 #include "learner/verbs.h"
-#include "model/checkpoint.h"
 #include "proto/flags.h"
 #include "proto/log.h"
 #include "proto/shutdown.h"
@@ -41,16 +40,35 @@ absl::Status CheckKinds(const Config& config, const std::string& verb) {
   return absl::OkStatus();
 }
 
+absl::Status RunToEnd(const std::string& verb, const TrainFlags& flags,
+                      const Config& config, RunSignal* signal) {
+  COHORT_ASSIGN_OR_RETURN(RunStart start,
+                          StartRun(config, flags.resume, signal));
+  COHORT_ASSIGN_OR_RETURN(const TrainingLibrary* const library,
+                          LoadTrainingLibrary());
+  COHORT_ASSIGN_OR_RETURN(const RunEnd end, library->run_training(&start));
+  if (end.finished) return absl::OkStatus();
+  std::string again = absl::StrCat("cohort ", verb, " ", flags.config);
+  for (const std::string& set : flags.set) {
+    absl::StrAppend(&again, " --set '", set, "'");
+  }
+  std::fprintf(stderr,
+               "cohort: stopped after step %lld; continue with: %s --resume\n",
+               static_cast<long long>(end.step), again.c_str());
+  return absl::OkStatus();
+}
+
 absl::Status Train(const std::string& verb, const TrainFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(const Config config,
                           LoadConfig(flags.config, flags.set));
   COHORT_RETURN_IF_ERROR(CheckKinds(config, verb));
   COHORT_RETURN_IF_ERROR(CheckTrainable(config));
   if (flags.dry_run) {
-    COHORT_ASSIGN_OR_RETURN(const ModelConfig model,
-                            LoadModelConfig(config.model.checkpoint));
-    std::printf("%s\n%s", PrintConfig(config).c_str(),
-                PlannedMemory(config, model).c_str());
+    COHORT_ASSIGN_OR_RETURN(const TrainingLibrary* const library,
+                            LoadTrainingLibrary());
+    COHORT_ASSIGN_OR_RETURN(const std::string memory,
+                            library->planned_memory(config));
+    std::printf("%s\n%s", PrintConfig(config).c_str(), memory.c_str());
     return absl::OkStatus();
   }
 
@@ -60,22 +78,7 @@ absl::Status Train(const std::string& verb, const TrainFlags& flags) {
     shutdown.Wait();
     signal.Stop();
   });
-  absl::Status status;
-  {
-    const absl::StatusOr<std::unique_ptr<TrainingRun>> run =
-        TrainingRun::Open(config, flags.resume, &signal);
-    status = run.ok() ? (*run)->Run() : run.status();
-    if (status.ok() && !(*run)->finished()) {
-      std::string again = absl::StrCat("cohort ", verb, " ", flags.config);
-      for (const std::string& set : flags.set) {
-        absl::StrAppend(&again, " --set '", set, "'");
-      }
-      std::fprintf(stderr,
-                   "cohort: stopped after step %lld; continue with: %s "
-                   "--resume\n",
-                   static_cast<long long>((*run)->state().step), again.c_str());
-    }
-  }
+  const absl::Status status = RunToEnd(verb, flags, config, &signal);
   shutdown.Request();
   return status;
 }

@@ -7,14 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <functional>
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "learner/state_json.h"
 #include "model/checkpoint.h"
 #include "model/safetensors.h"
@@ -26,23 +22,6 @@ namespace cohort {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr char kStateFolder[] = "/trainer_state";
-constexpr char kUnfinished[] = ".unfinished";
-
-std::string FolderName(int64_t step) {
-  return absl::StrFormat("step_%06d", step);
-}
-
-// The step of "step_000100"; -1 for any other name.
-int64_t StepOf(const std::string& name) {
-  int64_t step = -1;
-  if (!absl::StartsWith(name, "step_") ||
-      !absl::SimpleAtoi(name.substr(5), &step)) {
-    return -1;
-  }
-  return step;
-}
 
 absl::Status FileError(std::error_code error, const std::string& path) {
   return absl::ErrnoToStatus(error.value(), path);
@@ -107,7 +86,7 @@ absl::Status WriteParts(const std::string& folder, const TrainerState& state,
                         const CheckpointParts& parts) {
   COHORT_RETURN_IF_ERROR(SaveFolder(*parts.policy, parts.config_json,
                                     parts.source_folder, folder));
-  const std::string inner = folder + kStateFolder;
+  const std::string inner = folder + kCheckpointState;
   std::error_code error;
   fs::create_directories(inner, error);
   if (error) return FileError(error, inner);
@@ -124,7 +103,7 @@ absl::Status WriteParts(const std::string& folder, const TrainerState& state,
 
 absl::Status TurnLatest(const std::string& checkpoints,
                         const std::string& name) {
-  const std::string beside = checkpoints + "/latest" + kUnfinished;
+  const std::string beside = checkpoints + "/latest" + kCheckpointUnfinished;
   std::error_code error;
   fs::remove(beside, error);
   fs::create_directory_symlink(name, beside, error);
@@ -139,9 +118,9 @@ absl::Status TurnLatest(const std::string& checkpoints,
 absl::StatusOr<std::string> SaveCheckpoint(const std::string& checkpoints,
                                            const TrainerState& state,
                                            const CheckpointParts& parts) {
-  const std::string name = FolderName(state.step);
+  const std::string name = CheckpointName(state.step);
   const std::string path = checkpoints + "/" + name;
-  const std::string beside = path + kUnfinished;
+  const std::string beside = path + kCheckpointUnfinished;
   std::error_code error;
   fs::remove_all(beside, error);
   fs::create_directories(beside, error);
@@ -151,7 +130,7 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& checkpoints,
   if (fs::exists(path)) {
     // Of this very step, as a stage's end and its last step are: moved aside,
     // so that there is a whole folder at every moment.
-    const std::string old = path + ".old" + kUnfinished;
+    const std::string old = path + ".old" + kCheckpointUnfinished;
     fs::remove_all(old, error);
     fs::rename(path, old, error);
     if (error) return FileError(error, path);
@@ -159,53 +138,23 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& checkpoints,
   fs::rename(beside, path, error);
   if (error) return FileError(error, path);
   COHORT_RETURN_IF_ERROR(TurnLatest(checkpoints, name));
-  fs::remove_all(path + ".old" + kUnfinished, error);
+  fs::remove_all(path + ".old" + kCheckpointUnfinished, error);
   return path;
-}
-
-absl::StatusOr<std::optional<std::string>> FindCheckpoint(
-    const std::string& checkpoints) {
-  std::error_code error;
-  const std::string latest = checkpoints + "/latest";
-  const fs::path name = fs::read_symlink(latest, error);
-  const bool named = !error;
-  const std::string path = checkpoints + "/" + name.string();
-  if (named && !fs::exists(path)) {
-    // A crash between the two renames of SaveCheckpoint.
-    fs::rename(path + ".old" + kUnfinished, path, error);
-  }
-  for (const fs::directory_entry& entry :
-       fs::directory_iterator(checkpoints, error)) {
-    if (absl::EndsWith(entry.path().string(), kUnfinished)) {
-      fs::remove_all(entry.path(), error);
-    }
-  }
-  if (!named) return std::optional<std::string>();
-  if (!fs::exists(path + kStateFolder + "/state.json")) {
-    return absl::DataLossError(
-        absl::StrCat(latest, ": names no whole checkpoint"));
-  }
-  return std::optional<std::string>(path);
-}
-
-absl::StatusOr<TrainerState> LoadState(const std::string& checkpoint) {
-  const std::string path = checkpoint + kStateFolder + "/state.json";
-  COHORT_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  return ParseState(json, path);
 }
 
 absl::Status LoadOptimizer(const std::string& checkpoint,
                            const TrainerState& state, AdamW* optimizer) {
   COHORT_ASSIGN_OR_RETURN(
       const std::vector<NamedTensor> tensors,
-      ReadTensors(checkpoint + kStateFolder + "/optimizer.safetensors"));
+      ReadTensors(checkpoint + kCheckpointState + "/optimizer.safetensors"));
   return optimizer->Restore(tensors, state.optimizer_steps);
 }
 
 absl::Status LoadReference(const std::string& checkpoint,
                            Transformer* reference) {
   const at::NoGradGuard no_grad;
-  const std::string path = checkpoint + kStateFolder + "/reference.safetensors";
+  const std::string path =
+      checkpoint + kCheckpointState + "/reference.safetensors";
   COHORT_ASSIGN_OR_RETURN(std::vector<NamedTensor> tensors, ReadTensors(path));
   std::vector<NamedTensor> own = reference->HfTensors();
   const auto by_name = [](const NamedTensor& a, const NamedTensor& b) {
@@ -223,29 +172,6 @@ absl::Status LoadReference(const std::string& checkpoint,
     own[i].tensor.copy_(tensors[i].tensor);
   }
   reference->WeightsChanged();
-  return absl::OkStatus();
-}
-
-absl::Status RemoveOldCheckpoints(const std::string& checkpoints,
-                                  const TrainerState& state, int keep) {
-  std::error_code error;
-  std::vector<int64_t> steps;
-  for (const fs::directory_entry& entry :
-       fs::directory_iterator(checkpoints, error)) {
-    const int64_t step = StepOf(entry.path().filename().string());
-    const bool kept =
-        step == state.best_step ||
-        std::find(state.stage_ends.begin(), state.stage_ends.end(), step) !=
-            state.stage_ends.end();
-    if (step >= 0 && !kept) steps.push_back(step);
-  }
-  if (error) return FileError(error, checkpoints);
-  std::sort(steps.begin(), steps.end(), std::greater<>());
-  for (size_t i = std::max(keep, 1); i < steps.size(); ++i) {
-    const std::string path = checkpoints + "/" + FolderName(steps[i]);
-    fs::remove_all(path, error);
-    if (error) return FileError(error, path);
-  }
   return absl::OkStatus();
 }
 

@@ -8,13 +8,11 @@
 // A folder is written beside its place, synced, and renamed; `latest` likewise.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "learner/checkpoint_folders.h"
 #include "learner/optimizer.h"
 #include "learner/state_json.h"
 #include "model/transformer.h"
@@ -35,20 +33,9 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& checkpoints,
                                            const TrainerState& state,
                                            const CheckpointParts& parts);
 
-// The folder that `latest` names; nullopt where there is none. Removes what a
-// crash left unfinished.
-absl::StatusOr<std::optional<std::string>> FindCheckpoint(
-    const std::string& checkpoints);
-
-absl::StatusOr<TrainerState> LoadState(const std::string& checkpoint);
 absl::Status LoadOptimizer(const std::string& checkpoint,
                            const TrainerState& state, AdamW* optimizer);
 absl::Status LoadReference(const std::string& checkpoint,
                            Transformer* reference);
-
-// Removes all checkpoints but the `keep` newest, the best one and those of
-// stage ends.
-absl::Status RemoveOldCheckpoints(const std::string& checkpoints,
-                                  const TrainerState& state, int keep);
 
 }  // namespace cohort

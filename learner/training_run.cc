@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 #include <utility>
 
@@ -33,38 +32,32 @@ void SetThreads(const LearnerConfig& config) {
 
 }  // namespace
 
-TrainingRun::TrainingRun(const Config& config, RunSignal* signal)
-    : config_(config),
-      signal_(signal),
-      progress_(stderr, isatty(STDERR_FILENO) != 0) {}
+TrainingRun::TrainingRun(RunStart* start)
+    : config_(*start->config),
+      signal_(start->signal),
+      dir_(start->dir),
+      checkpoint_(start->checkpoint),
+      state_(start->state),
+      recorded_step_(start->state.step),
+      progress_(stderr, isatty(STDERR_FILENO) != 0),
+      host_(start->host.get()) {
+  clock_.Continue(state_.totals);
+}
 
 TrainingRun::~TrainingRun() {
   if (host_ != nullptr) host_->Stop();
 }
 
 absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Open(
-    const Config& config, bool resume, RunSignal* signal) {
-  std::unique_ptr<TrainingRun> run(new TrainingRun(config, signal));
-  // A run that exists is locked before anything in it is read; a new one gets
-  // its folder only when everything it needs has been loaded.
-  const bool first = resume && std::filesystem::exists(config.run.dir);
-  if (first) COHORT_RETURN_IF_ERROR(run->OpenDir(resume));
-  COHORT_RETURN_IF_ERROR(run->LoadAll());
-  if (!first) COHORT_RETURN_IF_ERROR(run->OpenDir(resume));
+    RunStart* start) {
+  std::unique_ptr<TrainingRun> run(new TrainingRun(start));
+  if (const absl::Status loaded = run->LoadAll(); !loaded.ok()) {
+    run.reset();
+    start->dir.Abandon();
+    return loaded;
+  }
   COHORT_RETURN_IF_ERROR(run->OpenRecords());
   return run;
-}
-
-absl::Status TrainingRun::OpenDir(bool resume) {
-  COHORT_ASSIGN_OR_RETURN(dir_, RunDir::Open(config_.run.dir, resume));
-  COHORT_ASSIGN_OR_RETURN(const std::optional<std::string> checkpoint,
-                          FindCheckpoint(dir_->checkpoints()));
-  if (!checkpoint.has_value()) return absl::OkStatus();
-  checkpoint_ = *checkpoint;
-  COHORT_ASSIGN_OR_RETURN(state_, LoadState(checkpoint_));
-  recorded_step_ = state_.step;
-  clock_.Continue(state_.totals);
-  return absl::OkStatus();
 }
 
 absl::Status TrainingRun::LoadAll() {
@@ -76,20 +69,20 @@ absl::Status TrainingRun::LoadAll() {
 
 absl::Status TrainingRun::OpenRecords() {
   COHORT_RETURN_IF_ERROR(
-      WriteFileAtomically(dir_->config(), PrintConfig(config_)));
-  COHORT_ASSIGN_OR_RETURN(store_, ExperienceStore::Open(dir_->store()));
-  if (dir_->existed()) {
+      WriteFileAtomically(dir_.config(), PrintConfig(config_)));
+  COHORT_ASSIGN_OR_RETURN(store_, ExperienceStore::Open(dir_.store()));
+  if (dir_.existed()) {
     COHORT_ASSIGN_OR_RETURN(
         const ExperienceStore::RollBackCounts counts,
         store_->RollBack(state_.step, state_.policy_version));
-    COHORT_LOG(INFO) << "resuming run=" << dir_->path()
+    COHORT_LOG(INFO) << "resuming run=" << dir_.path()
                      << " step=" << state_.step
                      << " groups_deleted=" << counts.deleted
                      << " groups_to_train_again=" << counts.stored_again;
   }
   COHORT_ASSIGN_OR_RETURN(
-      metrics_, MetricsWriter::Open(dir_->metrics(), dir_->tensorboard(),
-                                    state_.step + 1));
+      metrics_,
+      MetricsWriter::Open(dir_.metrics(), dir_.tensorboard(), state_.step + 1));
   return absl::OkStatus();
 }
 
@@ -98,7 +91,7 @@ bool TrainingRun::finished() const {
 }
 
 absl::Status TrainingRun::Run() {
-  absl::Status status = StartHost();
+  absl::Status status = CheckPrompts();
   if (status.ok()) status = RunStages();
   progress_.End();
   if (host_ != nullptr) host_->Stop();
@@ -107,16 +100,7 @@ absl::Status TrainingRun::Run() {
   return finished() ? Summarise() : absl::OkStatus();
 }
 
-absl::Status TrainingRun::StartHost() {
-  const bool samples = std::any_of(
-      data_.begin(), data_.end(),
-      [](const StageData& data) { return data.prompts.has_value(); });
-  if (!samples) return absl::OkStatus();
-  COHORT_ASSIGN_OR_RETURN(
-      host_, RolloutHost::Start(config_, *dir_, store_.get(),
-                                [this](const absl::Status& failure) {
-                                  signal_->Fail(failure);
-                                }));
+absl::Status TrainingRun::CheckPrompts() {
   for (const StageData& data : data_) {
     if (!data.prompts.has_value()) continue;
     COHORT_RETURN_IF_ERROR(host_->CheckPrompts(*data.prompts));
@@ -140,7 +124,8 @@ absl::Status TrainingRun::RunStage(const StageConfig& stage, StageData data) {
     COHORT_RETURN_IF_ERROR(trainer->Restore(checkpoint_, state_));
   }
   if (stage.kind == "rl") {
-    COHORT_RETURN_IF_ERROR(host_->AdmitWorkers(policy_, stage.rollout));
+    COHORT_RETURN_IF_ERROR(host_->AdmitWorkers(
+        WelcomeOf(policy_, stage.rollout, NewRunId()), store_.get()));
     if (host_->board()->newest_version() < state_.policy_version) {
       PublishWeights(*policy_.model, state_.policy_version, host_->board());
     }
@@ -211,7 +196,7 @@ absl::Status TrainingRun::FinishStep(const StageConfig& stage,
     state_.best_score = report.score;
     state_.best_step = state_.step;
   }
-  clock_.Update(host_.get(), &state_.totals);
+  clock_.Update(host_, &state_.totals);
   report.row.Set("wall_s", state_.totals.wall_s);
   report.row.Set("cpu_s", state_.totals.cpu_s);
   COHORT_RETURN_IF_ERROR(metrics_->Write(report.row));
@@ -245,7 +230,7 @@ absl::StatusOr<double> TrainingRun::EvaluateAfter(MetricsRow* row) {
 
 absl::Status TrainingRun::Checkpoint(const StageTrainer* trainer,
                                      bool between_stages) {
-  clock_.Update(host_.get(), &state_.totals);
+  clock_.Update(host_, &state_.totals);
   CheckpointParts parts{.policy = policy_.model.get(),
                         .config_json = policy_.config_json,
                         .source_folder = policy_.folder};
@@ -256,13 +241,13 @@ absl::Status TrainingRun::Checkpoint(const StageTrainer* trainer,
   }
   COHORT_RETURN_IF_ERROR(store_->Sync());
   COHORT_ASSIGN_OR_RETURN(state_.totals.checkpoint,
-                          SaveCheckpoint(dir_->checkpoints(), state_, parts));
+                          SaveCheckpoint(dir_.checkpoints(), state_, parts));
   const int keep = config_.learner.keep_groups_steps;
   if (keep > 0) {
     COHORT_RETURN_IF_ERROR(
         store_->DropContents(state_.step - keep, state_.policy_version - keep));
   }
-  return RemoveOldCheckpoints(dir_->checkpoints(), state_,
+  return RemoveOldCheckpoints(dir_.checkpoints(), state_,
                               config_.run.keep_checkpoints);
 }
 
@@ -277,13 +262,20 @@ absl::Status TrainingRun::Interrupt(const StageTrainer* trainer,
 }
 
 absl::Status TrainingRun::Summarise() {
-  clock_.Update(host_.get(), &state_.totals);
+  clock_.Update(host_, &state_.totals);
   state_.totals.steps = state_.step;
-  COHORT_RETURN_IF_ERROR(WriteSummary(state_.totals, *dir_));
+  COHORT_RETURN_IF_ERROR(WriteSummary(state_.totals, dir_));
   const std::string text = SummaryText(state_.totals);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
   return absl::OkStatus();
+}
+
+absl::StatusOr<RunEnd> RunTraining(RunStart* start) {
+  COHORT_ASSIGN_OR_RETURN(const std::unique_ptr<TrainingRun> run,
+                          TrainingRun::Open(start));
+  COHORT_RETURN_IF_ERROR(run->Run());
+  return RunEnd{.finished = run->finished(), .step = run->state().step};
 }
 
 }  // namespace cohort

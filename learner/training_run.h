@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,26 +15,19 @@
 #include "learner/metrics.h"
 #include "learner/policy_folder.h"
 #include "learner/progress.h"
-#include "learner/rollout_host.h"
 #include "learner/run_clock.h"
-#include "learner/run_dir.h"
-#include "learner/run_signal.h"
+#include "learner/run_start.h"
 #include "learner/stage_data.h"
 #include "learner/stage_trainer.h"
-#include "learner/state_json.h"
 
 namespace cohort {
 
 // Single-threaded.
 class TrainingRun {
  public:
-  // Loads what the config names and opens the run's folder; a config that
-  // cannot work leaves no folder behind. `config` and `signal` must outlive the
-  // run.
-  //   resume: continue from the newest checkpoint, where there is one
-  static absl::StatusOr<std::unique_ptr<TrainingRun>> Open(const Config& config,
-                                                           bool resume,
-                                                           RunSignal* signal);
+  // Loads what the config names and opens the run's records. A config that
+  // cannot work leaves no folder behind. `start` must outlive the run.
+  static absl::StatusOr<std::unique_ptr<TrainingRun>> Open(RunStart* start);
 
   ~TrainingRun();
 
@@ -44,16 +36,14 @@ class TrainingRun {
 
   bool finished() const;
   const TrainerState& state() const { return state_; }
-  std::string dir() const { return dir_->path(); }
 
  private:
-  TrainingRun(const Config& config, RunSignal* signal);
+  explicit TrainingRun(RunStart* start);
 
-  absl::Status OpenDir(bool resume);
   absl::Status LoadAll();
   absl::Status OpenRecords();
 
-  absl::Status StartHost();
+  absl::Status CheckPrompts();
   absl::Status RunStages();
   absl::Status RunStage(const StageConfig& stage, StageData data);
   absl::StatusOr<std::unique_ptr<StageTrainer>> MakeTrainer(
@@ -72,8 +62,8 @@ class TrainingRun {
   RunSignal* const signal_;
   RunClock clock_;
 
-  std::optional<RunDir> dir_;
-  std::string checkpoint_;  // That this life began from; empty: none.
+  RunDir& dir_;
+  const std::string checkpoint_;  // That this life began from; empty: none.
   TrainerState state_;
   int64_t recorded_step_ = 0;  // The last one whose metrics are written.
   Policy policy_;
@@ -81,9 +71,12 @@ class TrainingRun {
   std::unique_ptr<ExperienceStore> store_;
   std::unique_ptr<MetricsWriter> metrics_;
   ProgressLine progress_;
-  std::unique_ptr<RolloutHost> host_;  // Null where no rl stage is left.
+  RolloutHost* const host_;  // Null where no rl stage is left.
   std::unique_ptr<PromptSource> source_;
   std::unique_ptr<Evaluator> evaluator_;  // Of the stage under way.
 };
+
+// Opens and runs what `start` begins. `start` must outlive the call.
+absl::StatusOr<RunEnd> RunTraining(RunStart* start);
 
 }  // namespace cohort

@@ -1,5 +1,5 @@
-// The verbs of cohort-learner. Each takes the arguments behind its name and
-// returns the exit code.
+// The verbs of cohort-learner that begin without LibTorch. Each takes the
+// arguments behind its name and returns the exit code.
 #pragma once
 
 #include <string>
@@ -9,7 +9,5 @@ namespace cohort {
 
 int TrainVerb(const std::vector<std::string>& args);
 int SftVerb(const std::vector<std::string>& args);
-int LossVerb(const std::vector<std::string>& args);
-int DoctorVerb(const std::vector<std::string>& args);
 
 }  // namespace cohort

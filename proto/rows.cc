@@ -78,11 +78,6 @@ absl::Status RefuseParquet(const std::string& path) {
       absl::StrCat(path, ": Parquet is not read yet, only JSONL"));
 }
 
-absl::StatusOr<std::string> ReadInput(const std::string& path) {
-  if (path != "-") return ReadFile(path);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
-}
-
 absl::StatusOr<Json> ParseRow(std::string_view line) {
   Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (row.is_discarded()) return absl::InvalidArgumentError("not JSON");
@@ -284,6 +279,11 @@ absl::Status WriteFileAtomically(const std::string& path,
     return FileError(error, "write", path);
   }
   return SyncFolderOf(path);
+}
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
 absl::Status WriteOutput(const std::string& path, std::string_view content) {

@@ -36,6 +36,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::string_view content);
 
+// Reads a whole file, or standard input where `path` is "-".
+absl::StatusOr<std::string> ReadInput(const std::string& path);
+
 // Writes `content` atomically, or to standard output where `path` is "-".
 absl::Status WriteOutput(const std::string& path, std::string_view content);
 

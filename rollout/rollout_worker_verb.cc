@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
+#include <poll.h>
 #include <torch/types.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,10 +51,43 @@ struct Peers {
   std::shared_ptr<grpc::Channel> rewards;
 };
 
+// How soon a reader of standard input notices that it shall stop.
+constexpr int kStopPollMs = 20;
+
 std::string DefaultName() {
   char host[256] = "worker";
   gethostname(host, sizeof(host) - 1);
   return absl::StrCat(host, "-", getpid());
+}
+
+// The next line of standard input, read byte by byte: what follows it is left
+// for the next reader.
+//   kCancelled    stopped first
+//   kUnavailable  the input ended first, as it does with a learner that died
+absl::StatusOr<std::string> ReadLine(const std::stop_token& stop) {
+  std::string line;
+  while (!stop.stop_requested()) {
+    pollfd readable = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (poll(&readable, 1, kStopPollMs) <= 0) continue;
+    char c = 0;
+    const ssize_t count = read(STDIN_FILENO, &c, 1);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      return absl::UnavailableError("standard input ended before an address");
+    }
+    if (c == '\n') return line;
+    line.push_back(c);
+  }
+  return absl::CancelledError("stopped");
+}
+
+// "-" stands for a line of standard input.
+absl::Status ReadAddresses(const std::stop_token& stop, WorkerFlags* flags) {
+  for (std::string* address : {&flags->learner, &flags->rewards}) {
+    if (*address != "-") continue;
+    COHORT_ASSIGN_OR_RETURN(*address, ReadLine(stop));
+  }
+  return absl::OkStatus();
 }
 
 // What this machine has under --config, for the learner to compare.
@@ -154,12 +189,15 @@ absl::Status WorkForLearner(const WorkerFlags& flags, const Peers& peers,
   return status;
 }
 
-absl::Status Work(const WorkerFlags& flags, absl::Duration patience,
+absl::Status Work(WorkerFlags flags, absl::Duration patience,
                   const std::stop_token& stop) {
   COHORT_ASSIGN_OR_RETURN(const JoinRequest request, MakeJoinRequest(flags));
   COHORT_ASSIGN_OR_RETURN(const at::Device device, OpenDevice(flags.device));
   COHORT_ASSIGN_OR_RETURN(const Credentials credentials,
                           LoadCredentials(flags.credentials));
+  if (const absl::Status read = ReadAddresses(stop, &flags); !read.ok()) {
+    return absl::IsCancelled(read) ? absl::OkStatus() : read;
+  }
   while (true) {
     // A restarted learner is dialled anew.
     const Peers peers = {MakeChannel(flags.learner, credentials),
@@ -183,8 +221,10 @@ int RolloutWorkerVerb(const std::vector<std::string>& args) {
   FlagParser parser("rollout-worker",
                     "Samples, grades and delivers what a learner leases, until "
                     "its run is finished or SIGTERM.");
-  parser.Required("learner", &flags.learner, "HOST:PORT", "the learner");
-  parser.Required("rewards", &flags.rewards, "HOST:PORT", "the reward server");
+  parser.Required("learner", &flags.learner, "HOST:PORT",
+                  "the learner; - reads it as a line of standard input");
+  parser.Required("rewards", &flags.rewards, "HOST:PORT",
+                  "the reward server; - reads it likewise, behind the other");
   parser.Flag("config", &flags.config, "CONFIG",
               "YAML file whose model must be the learner's");
   parser.Flag("name", &flags.name, "NAME", "unique among the run's workers");

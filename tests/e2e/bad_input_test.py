@@ -40,6 +40,8 @@ class BadInputTest(Case):
         self.assert_refused(
             self.try_train("--set", "learner.prompts=none.jsonl"), 1,
             "none.jsonl")
+        # Workers were started meanwhile; neither they nor a folder stay.
+        self.assertFalse((self.folder / "run").exists())
 
     def test_damaged_weights_are_refused(self):
         shutil.copytree(ROOT / "configs/chain_base", self.folder / "model")

@@ -33,10 +33,12 @@ class LocalServicesTest : public testing::Test {
                  "[ $3 = 127.0.0.1:0 ] && at=127.0.0.1:4711 || at=$3\n"
                  "echo listening on $at\n"
                  "exec sleep 1000");
-    WriteProgram("cohort-rollout", "exec sleep 1000");
+    WriteProgram("cohort-rollout",
+                 absl::StrCat("read learner\nread rewards\n"
+                              "echo $$ told $learner $rewards > ",
+                              dir_ / "told", "\nexec sleep 1000"));
     options_.bin_dir = dir_.path();
     options_.logs_dir = dir_.path();
-    options_.learner_address = "127.0.0.1:99";
     options_.workers = 1;
     options_.poll = absl::Milliseconds(2);
     options_.first_backoff = absl::Milliseconds(1);
@@ -75,58 +77,71 @@ class LocalServicesTest : public testing::Test {
 };
 
 TEST_F(LocalServicesTest, WorkersAreToldWhereEverythingIs) {
-  options_.reward_arguments = {"--workers", "2"};
   options_.worker_arguments = {"--threads", "1"};
-  const auto services = LocalServices::Start(options_);
-  COHORT_ASSERT_OK(services);
-  EXPECT_EQ((*services)->rewards_address(), "127.0.0.1:4711");
-  EXPECT_EQ(NextStarted().arguments,
-            "reward-server --listen 127.0.0.1:0 --workers 2");
-  EXPECT_EQ(NextStarted().arguments,
-            "rollout-worker --name worker-0 --learner 127.0.0.1:99 --rewards "
-            "127.0.0.1:4711 "
+  LocalServices services(options_);
+  const Started worker = NextStarted();
+  EXPECT_EQ(worker.arguments,
+            "rollout-worker --name worker-0 --learner - --rewards - "
             "--threads 1");
+  services.TellWorkers("127.0.0.1:99", "127.0.0.1:4711");
+  const Started told = NextStarted();
+  EXPECT_EQ(told.pid, worker.pid);
+  EXPECT_EQ(told.arguments, "told 127.0.0.1:99 127.0.0.1:4711");
 }
 
 TEST_F(LocalServicesTest, AKilledWorkerIsStartedAgain) {
-  const auto services = LocalServices::Start(options_);
-  COHORT_ASSERT_OK(services);
-  NextStarted();
+  LocalServices services(options_);
+  services.TellWorkers("127.0.0.1:99", "127.0.0.1:4711");
   const Started worker = NextStarted();
+  const Started told = NextStarted();
   kill(worker.pid, SIGKILL);
   const Started again = NextStarted();
   EXPECT_NE(again.pid, worker.pid);
   EXPECT_EQ(again.arguments, worker.arguments);
-  (*services)->Stop();
-  EXPECT_EQ((*services)->restarts(), 1);
+  EXPECT_EQ(NextStarted().arguments, told.arguments);
+  services.Stop();
+  EXPECT_EQ(services.restarts(), 1);
 }
 
 // The workers know one address for the whole run.
 TEST_F(LocalServicesTest, ARewardServerComesBackAtItsAddress) {
-  const auto services = LocalServices::Start(options_);
-  COHORT_ASSERT_OK(services);
+  options_.workers = 0;
+  options_.reward_server = true;
+  options_.reward_arguments = {"--workers", "2"};
+  LocalServices services(options_);
+  COHORT_ASSERT_OK(services.AwaitStarted());
+  EXPECT_EQ(services.rewards_address(), "127.0.0.1:4711");
   const Started server = NextStarted();
-  NextStarted();
+  EXPECT_EQ(server.arguments, "reward-server --listen 127.0.0.1:0 --workers 2");
   kill(server.pid, SIGKILL);
-  EXPECT_EQ(NextStarted().arguments, "reward-server --listen 127.0.0.1:4711");
+  EXPECT_EQ(NextStarted().arguments,
+            "reward-server --listen 127.0.0.1:4711 --workers 2");
 }
 
-TEST_F(LocalServicesTest, ARewardServerElsewhereIsUsed) {
-  options_.rewards_address = "10.0.0.7:5000";
-  const auto services = LocalServices::Start(options_);
-  COHORT_ASSERT_OK(services);
-  EXPECT_THAT(NextStarted().arguments, HasSubstr("--rewards 10.0.0.7:5000"));
+TEST_F(LocalServicesTest, ARewardServerKilledBeforeItListensIsStartedAgain) {
+  // The first one dies, and leaves word for the second.
+  WriteProgram(
+      "cohort-rewards",
+      absl::StrCat("[ -e ", dir_ / "second", " ] || { touch ", dir_ / "second",
+                   "; kill -9 $$; }\n"
+                   "echo listening on 127.0.0.1:4712\n"
+                   "exec sleep 1000"));
+  options_.workers = 0;
+  options_.reward_server = true;
+  LocalServices services(options_);
+  COHORT_ASSERT_OK(services.AwaitStarted());
+  EXPECT_EQ(services.rewards_address(), "127.0.0.1:4712");
 }
 
 TEST_F(LocalServicesTest, StopEndsAllOfThem) {
   options_.workers = 3;
-  const auto services = LocalServices::Start(options_);
-  COHORT_ASSERT_OK(services);
+  options_.reward_server = true;
+  LocalServices services(options_);
   std::vector<pid_t> pids;
   for (int i = 0; i < 4; ++i) pids.push_back(NextStarted().pid);
-  (*services)->Stop();
+  services.Stop();
   for (const pid_t pid : pids) EXPECT_FALSE(IsAlive(pid));
-  EXPECT_GT((*services)->CpuSeconds(), 0);
+  EXPECT_GT(services.CpuSeconds(), 0);
 }
 
 TEST_F(LocalServicesTest, AWorkerThatOnlyDiesIsGivenUp) {
@@ -138,8 +153,7 @@ TEST_F(LocalServicesTest, AWorkerThatOnlyDiesIsGivenUp) {
     why = status;
     given_up.Notify();
   };
-  const auto services = LocalServices::Start(options_);
-  COHORT_ASSERT_OK(services);
+  LocalServices services(options_);
   given_up.WaitForNotification();
   EXPECT_THAT(why,
               StatusIs(absl::StatusCode::kUnavailable,
@@ -148,10 +162,13 @@ TEST_F(LocalServicesTest, AWorkerThatOnlyDiesIsGivenUp) {
 }
 
 TEST_F(LocalServicesTest, AMissingBinaryIsNamed) {
-  std::filesystem::remove(dir_ / "cohort-rollout");
-  EXPECT_THAT(LocalServices::Start(options_),
+  std::filesystem::remove(dir_ / "cohort-rewards");
+  options_.reward_server = true;
+  LocalServices services(options_);
+  EXPECT_THAT(services.AwaitStarted(),
               StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr(dir_ / "cohort-rollout")));
+                       HasSubstr(dir_ / "cohort-rewards")));
+  services.Stop();
   EXPECT_FALSE(IsAlive(NextStarted().pid));
 }
 

@@ -49,8 +49,36 @@ TEST_F(RunDirTest, ResumingARunThatIsMissingBeginsIt) {
 // A learner that died before it wrote anything leaves folders and no run.
 TEST_F(RunDirTest, AnEmptyFolderIsNoRun) {
   COHORT_ASSERT_OK(RunDir::Open(path_, /*resume=*/false));
-  std::filesystem::remove_all(path_ + "/checkpoints");
   COHORT_EXPECT_OK(RunDir::Open(path_, /*resume=*/false));
+}
+
+TEST_F(RunDirTest, WhatIsAbandonedLeavesNothingBehind) {
+  auto run = RunDir::Open(path_, /*resume=*/false);
+  COHORT_ASSERT_OK(run);
+  dir_.Write("runs/chain/logs/worker-0.log", "started\n");
+  run->Abandon();
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "runs"));
+}
+
+TEST_F(RunDirTest, WhatWasThereBeforeIsNotAbandoned) {
+  std::filesystem::create_directories(path_ + "/logs");
+  dir_.Write("runs/chain/logs/mine.log", "kept\n");
+  dir_.Write("runs/chain/notes", "kept\n");
+  auto run = RunDir::Open(path_, /*resume=*/false);
+  COHORT_ASSERT_OK(run);
+  run->Abandon();
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/logs/mine.log"));
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/notes"));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/checkpoints"));
+}
+
+TEST_F(RunDirTest, ARunIsNeverAbandoned) {
+  auto run = RunDir::Open(path_, /*resume=*/false);
+  COHORT_ASSERT_OK(run);
+  dir_.Write("runs/chain/config.yaml", "run: {}\n");
+  run->Abandon();
+  EXPECT_TRUE(std::filesystem::exists(run->config()));
+  EXPECT_TRUE(std::filesystem::exists(run->logs()));
 }
 
 TEST_F(RunDirTest, ASecondLearnerIsRefused) {
