@@ -125,7 +125,7 @@ class LocalServices::Watcher {
   // started at all is an error.
   absl::Status StartFirst(Service* service) {
     while (true) {
-      const absl::Status status = StartOne(service);
+      absl::Status status = StartOne(service);
       if (!absl::IsUnavailable(status)) return status;
       NoteFailure(service, status);
       if (service->given_up) return status;
