@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 #include "proto/descriptor.h"
+#include "proto/parquet.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -28,6 +29,8 @@ using Json = nlohmann::json;
 
 // Below this every whole number is exact in the double that JSON readers keep.
 constexpr double kExactWholes = 9007199254740992.0;  // 2^53
+
+constexpr std::string_view kParquetEnding = ".parquet";
 
 constexpr std::array<std::pair<Verdict, std::string_view>, 12> kVerdicts = {{
     {VERDICT_UNSPECIFIED, "unspecified"},
@@ -72,10 +75,10 @@ absl::Status SyncFolderOf(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status RefuseParquet(const std::string& path) {
-  if (!absl::EndsWith(path, ".parquet")) return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat(path, ": Parquet is not read yet, only JSONL"));
+// What an error says of where it is: lines of a text, rows of a table.
+std::string PlaceIn(const std::string& path, int64_t number) {
+  return path.ends_with(kParquetEnding) ? absl::StrCat(path, ": row ", number)
+                                        : absl::StrCat(path, ":", number);
 }
 
 absl::StatusOr<Json> ParseRow(std::string_view line) {
@@ -270,10 +273,23 @@ absl::Status WriteFileAtomically(const std::string& path,
   Descriptor fd(
       open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (fd.get() < 0) return FileError(errno, "write", path);
-  const bool written = WriteAll(fd.get(), content) && fsync(fd.get()) == 0 &&
-                       fd.Close() &&
-                       rename(temporary.c_str(), path.c_str()) == 0;
-  if (!written) {
+  if (!WriteAll(fd.get(), content) || !fd.Close()) {
+    const int error = errno;
+    unlink(temporary.c_str());
+    return FileError(error, "write", path);
+  }
+  return PublishFile(temporary, path);
+}
+
+absl::Status PublishFile(const std::string& temporary,
+                         const std::string& path) {
+  bool published = false;
+  {
+    const Descriptor fd(open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
+    published = fd.get() >= 0 && fsync(fd.get()) == 0 &&
+                rename(temporary.c_str(), path.c_str()) == 0;
+  }
+  if (!published) {
     const int error = errno;
     unlink(temporary.c_str());
     return FileError(error, "write", path);
@@ -297,7 +313,15 @@ absl::Status ForEachRow(
     const std::string& path,
     const std::function<absl::Status(int64_t number, std::string_view line)>&
         use) {
-  COHORT_RETURN_IF_ERROR(RefuseParquet(path));
+  const auto use_row = [&](int64_t number, std::string_view line) {
+    const absl::Status status = use(number, line);
+    if (status.ok()) return status;
+    return absl::Status(status.code(), absl::StrCat(PlaceIn(path, number), ": ",
+                                                    status.message()));
+  };
+  if (path.ends_with(kParquetEnding)) {
+    return ForEachParquetRow(path, use_row);
+  }
   COHORT_ASSIGN_OR_RETURN(const std::string content, ReadInput(path));
   std::string_view rest = content;
   if (absl::StartsWith(content, "\xef\xbb\xbf")) rest.remove_prefix(3);
@@ -307,10 +331,7 @@ absl::Status ForEachRow(
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (absl::Status status = use(number, line); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat(path, ":", number, ": ",
-                                                      status.message()));
-    }
+    COHORT_RETURN_IF_ERROR(use_row(number, line));
   }
   return absl::OkStatus();
 }
@@ -320,19 +341,22 @@ absl::StatusOr<std::vector<Prompt>> ReadPrompts(const std::string& path,
                                                 const std::string& verifier) {
   std::vector<Prompt> prompts;
   std::unordered_map<std::string, int64_t> line_of_id;
-  COHORT_RETURN_IF_ERROR(ForEachRow(path, [&](int64_t number,
-                                              std::string_view line) {
-    absl::StatusOr<Prompt> prompt = ParsePrompt(line, fields, verifier);
-    if (!prompt.ok()) return prompt.status();
-    if (prompt->id().empty()) prompt->set_id(absl::StrCat(path, ":", number));
-    const auto [first, is_new] = line_of_id.emplace(prompt->id(), number);
-    if (!is_new) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "id '", prompt->id(), "' stands in line ", first->second, " too"));
-    }
-    prompts.push_back(*std::move(prompt));
-    return absl::OkStatus();
-  }));
+  COHORT_RETURN_IF_ERROR(
+      ForEachRow(path, [&](int64_t number, std::string_view line) {
+        absl::StatusOr<Prompt> prompt = ParsePrompt(line, fields, verifier);
+        if (!prompt.ok()) return prompt.status();
+        if (prompt->id().empty())
+          prompt->set_id(absl::StrCat(path, ":", number));
+        const auto [first, is_new] = line_of_id.emplace(prompt->id(), number);
+        if (!is_new) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("id '", prompt->id(), "' stands in ",
+                           path.ends_with(kParquetEnding) ? "row " : "line ",
+                           first->second, " too"));
+        }
+        prompts.push_back(*std::move(prompt));
+        return absl::OkStatus();
+      }));
   return prompts;
 }
 

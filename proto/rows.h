@@ -1,5 +1,6 @@
 // Prompt files and other row files <-> messages. Errors name the file and the
-// line. JSON stays inside rows.cc.
+// line, of a Parquet file ("<path>: row 7: ...") the row. JSON stays inside
+// rows.cc.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::string_view content);
 
+// Makes the finished file `temporary` the file `path`, as WriteFileAtomically
+// does; removes it where that fails.
+absl::Status PublishFile(const std::string& temporary, const std::string& path);
+
 // Reads a whole file, or standard input where `path` is "-".
 absl::StatusOr<std::string> ReadInput(const std::string& path);
 
@@ -43,9 +48,10 @@ absl::StatusOr<std::string> ReadInput(const std::string& path);
 absl::Status WriteOutput(const std::string& path, std::string_view content);
 
 // Calls `use` with every line of a JSONL file that is not blank and its number,
-// from 1, in order. "-" is standard input. Only \n ends a line; a \r before it
-// is taken for part of the ending. Ends at the first error, which it returns
-// behind "<path>:<line>: ".
+// from 1, in order; of a file that is called *.parquet with every row, as JSON
+// (see proto/parquet.h). "-" is standard input. Only \n ends a line; a \r
+// before it is taken for part of the ending. Ends at the first error, which it
+// returns behind "<path>:<line>: " or "<path>: row <number>: ".
 absl::Status ForEachRow(
     const std::string& path,
     const std::function<absl::Status(int64_t number, std::string_view line)>&
@@ -67,17 +73,18 @@ absl::StatusOr<std::vector<Row>> ParseRows(
   return rows;
 }
 
-// Reads prompts from a JSONL file; blank lines are skipped. `verifier` fills in
-// rows that name none. An `answer` may be a string or a number; of a
-// GSM8K-style answer ("... #### 42") the part behind the last "####" is kept.
+// Reads prompts from a JSONL or Parquet file; blank lines are skipped.
+// `verifier` fills in rows that name none. An `answer` may be a string or a
+// number; of a GSM8K-style answer ("... #### 42") the part behind the last
+// "####" is kept.
 //   kNotFound         no such file
 //   kInvalidArgument  "<file>:<line>: ...": not JSON, no prompt, an id twice
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(const std::string& path,
                                                 const PromptFields& fields,
                                                 const std::string& verifier);
 
-// Reads a JSONL or plain-text corpus: the field `field` of every row, or whole
-// lines where the file's name ends in ".txt".
+// Reads a JSONL, Parquet or plain-text corpus: the field `field` of every row,
+// or whole lines where the file's name ends in ".txt".
 absl::StatusOr<std::vector<std::string>> ReadTexts(const std::string& path,
                                                    const std::string& field);
 

@@ -22,6 +22,7 @@ CONFINED = {
     r"torch/torch\.h": r"^$",
     r"torch/types\.h": r"\.cc$",
     r"yaml-cpp/": r"^configs/[a-z_]*\.(cc|h)$",
+    r"(arrow|parquet)/": r"^proto/parquet_(reader|writer)\.cc$",
     r"nlohmann/(?!json_fwd)": r"\.cc$",  # json_fwd.hpp only declares.
 }
 

@@ -189,16 +189,14 @@ TEST_F(RowsTest, BadRowsAreNamedByFileAndLine) {
               StatusIs(kWrong, absl::StrCat(file_, ":1: no verifier")));
 }
 
-TEST_F(RowsTest, MissingAndForeignFilesAreNamed) {
+TEST_F(RowsTest, MissingFilesAreNamed) {
   EXPECT_THAT(ReadPrompts("none.jsonl", {}, ""),
               StatusIs(absl::StatusCode::kNotFound,
                        "cannot open none.jsonl: No such file or directory"));
-  EXPECT_THAT(
-      ReadPrompts("rows.parquet", {}, ""),
-      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("rows.parquet")));
-  EXPECT_THAT(
-      ReadTexts("rows.parquet", "text"),
-      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("rows.parquet")));
+  EXPECT_THAT(ReadPrompts("rows.parquet", {}, ""),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("rows.parquet")));
+  EXPECT_THAT(ReadTexts("rows.parquet", "text"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("rows.parquet")));
   EXPECT_THAT(ReadFile(dir_.path()).status(), testing::Not(IsOk()));
 }
 
