@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "rewards/answer_extract.h"
+#include "rewards/maths/answer_extract.h"
 
 namespace cohort {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "rewards/answer_extract.h"
 #include "rewards/arithmetic.h"
+#include "rewards/maths/answer_extract.h"
 
 namespace cohort {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "rewards/answer_extract.h"
+#include "rewards/maths/answer_extract.h"
 
 namespace cohort {
 

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "proto/types.pb.h"
-#include "rewards/math_grader.h"
+#include "rewards/maths/answers.h"
 
 namespace cohort {
 

@@ -13,7 +13,7 @@
 #include "proto/status.h"
 #include "rewards/grade_rows.h"
 #include "rewards/graders.h"
-#include "rewards/math_grader.h"
+#include "rewards/maths/answers.h"
 #include "rewards/verbs.h"
 
 namespace cohort {

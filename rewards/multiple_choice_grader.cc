@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/status.h"
-#include "rewards/answer_extract.h"
-#include "rewards/choice_extract.h"
+#include "rewards/maths/answer_extract.h"
+#include "rewards/maths/choice_extract.h"
 #include "rewards/prompt_row.h"
 
 namespace cohort {

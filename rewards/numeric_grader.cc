@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "proto/status.h"
 #include "re2/re2.h"
-#include "rewards/answer_extract.h"
+#include "rewards/maths/answer_extract.h"
 #include "rewards/prompt_row.h"
 
 namespace cohort {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "re2/re2.h"
-#include "rewards/answer_extract.h"
+#include "rewards/maths/answer_extract.h"
 
 namespace cohort {
 namespace {

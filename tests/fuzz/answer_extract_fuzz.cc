@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "rewards/answer_extract.h"
-#include "rewards/choice_extract.h"
+#include "rewards/maths/answer_extract.h"
+#include "rewards/maths/choice_extract.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "rewards/math_build.h"
-#include "rewards/math_parser.h"
-#include "rewards/math_text.h"
+#include "rewards/maths/build.h"
+#include "rewards/maths/parser.h"
+#include "rewards/maths/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "rewards/math_grader.h"
+#include "rewards/maths/answers.h"
 
 namespace {
 

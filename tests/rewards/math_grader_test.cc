@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "proto/rows.h"
 #include "rewards/grade_rows.h"
+#include "rewards/maths/answers.h"
 #include "tests/rewards/case_rows.h"
 #include "tests/testing/status_matchers.h"
 
