@@ -98,6 +98,10 @@ struct RewardsConfig {
   // Shape that the format score asks for: r1 (<think>..</think>
   // <answer>..</answer>) or compact ([..]{..}).
   std::string format = "r1";
+  // What counts as the same answer in mathematics: core, or choices parted by
+  // commas, as configs/math_policy.h lists them. A prompt's own `policy` goes
+  // before.
+  std::string math_policy = "core";
   // Time limit for grading one group, all attempts together.
   absl::Duration timeout = absl::Minutes(2);
   // Calls that the reward server grades at a time.

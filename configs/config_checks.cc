@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "configs/math_policy.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -89,6 +90,12 @@ absl::Status CheckStage(const StageConfig& stage, const StageText& text) {
     return text.Error("learner.dual_clip", "must be above 1, or 0 for none");
   }
   if (stage.kind != "rl") return absl::OkStatus();
+  if (const absl::Status policy =
+          ParseMathPolicy(stage.rewards.math_policy).status();
+      !policy.ok()) {
+    return text.Error("rewards.math_policy",
+                      absl::StrCat("is refused: ", policy.message()));
+  }
   if (stage.rollout.group_size < 2) {
     return text.Error("rollout.group_size",
                       "must be at least 2 in an rl stage: an advantage is "

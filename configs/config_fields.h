@@ -82,6 +82,7 @@ void Visit(Visitor& visit, C& c) {
   visit("accuracy_weight", c.accuracy_weight, AtLeast(0));
   visit("format_weight", c.format_weight, AtLeast(0));
   visit("format", c.format, OneOf({"r1", "compact"}));
+  visit("math_policy", c.math_policy);
   visit("timeout", c.timeout, Above(0));
   visit("workers", c.workers, AtLeast(1));
   visit("allow_weak", c.allow_weak);

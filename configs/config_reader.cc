@@ -218,7 +218,7 @@ absl::Status ReadPromptSet(const YamlNode& node, const std::string& path,
   // A prompt's own names, as PromptFields has them.
   const std::vector<std::string> known = {"id",       "prompt", "messages",
                                           "verifier", "answer", "numbers",
-                                          "target",   "source"};
+                                          "target",   "source", "policy"};
   const YamlNode* const fields = node.Find("fields");
   if (fields == nullptr) return absl::OkStatus();
   return CheckKeys(*fields, Join(path, "fields"), known);

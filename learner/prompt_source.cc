@@ -64,7 +64,8 @@ absl::StatusOr<PromptFields> MapFields(const PromptSetConfig& config) {
       {"answer", &fields.answer},
       {"numbers", &fields.numbers},
       {"target", &fields.target},
-      {"source", &fields.source}};
+      {"source", &fields.source},
+      {"policy", &fields.policy}};
   for (const auto& [name, theirs] : config.fields) {
     const auto field = ours.find(name);
     if (field == ours.end()) {
@@ -91,6 +92,9 @@ absl::StatusOr<PromptSet> LoadSet(const PromptSetConfig& config,
           config.file, ": prompt ", prompt.id(), " names no verifier"));
     }
     prompt.set_format(loading.format);
+    if (prompt.verifier() == "math" && prompt.math_policy().empty()) {
+      prompt.set_math_policy(loading.math_policy);
+    }
     if (loading.tokenize) {
       if (const absl::Status status = loading.tokenize(&prompt); !status.ok()) {
         return absl::Status(status.code(),

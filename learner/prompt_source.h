@@ -28,6 +28,7 @@ struct PromptLoading {
   // For files that state no max_prompt_tokens; 0: no limit.
   int64_t max_prompt_tokens = 0;
   std::string format;  // Prompt.format of every prompt: "", "r1", "compact".
+  std::string math_policy = {};  // Of prompts for "math" that state none.
 };
 
 // One file of a mix, loaded.

@@ -74,7 +74,8 @@ absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
                                                     &renderer, prompt);
                                   },
                               .max_prompt_tokens = room,
-                              .format = stage.rewards.format};
+                              .format = stage.rewards.format,
+                              .math_policy = stage.rewards.math_policy};
   StagePrompts prompts;
   COHORT_ASSIGN_OR_RETURN(prompts.training,
                           LoadPromptSets(stage.learner.prompts, loading));

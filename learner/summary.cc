@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "configs/math_policy.h"
 #include "nlohmann/json.hpp"
 #include "proto/rows.h"
 #include "proto/status.h"
@@ -90,6 +91,7 @@ std::string SummaryJson(const RunSummary& summary) {
       {"wall_s", summary.wall_s},
       {"cpu_s", summary.cpu_s},
       {"time_s", time},
+      {"math_policy_version", kMathPolicyVersion},
       {"checkpoint", summary.checkpoint},
       {"completions", completions}};
   // Completions may stop in the middle of a character.

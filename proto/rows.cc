@@ -243,6 +243,10 @@ absl::StatusOr<Prompt> ParsePrompt(std::string_view line,
   COHORT_RETURN_IF_ERROR(FillTruth(row, verifier, &prompt));
   COHORT_ASSIGN_OR_RETURN(*prompt.mutable_source(),
                           row.Text(&PromptFields::source));
+  if (prompt.verifier() == "math") {
+    COHORT_ASSIGN_OR_RETURN(*prompt.mutable_math_policy(),
+                            row.Text(&PromptFields::policy));
+  }
   prompt.set_row_json(std::string(line));
   return prompt;
 }

@@ -27,6 +27,7 @@ struct PromptFields {
   std::string numbers = "numbers";
   std::string target = "target";
   std::string source = "source";
+  std::string policy = "policy";
 };
 
 // Reads a whole file. kNotFound when there is none.

@@ -10,6 +10,7 @@
 #include "nlohmann/json.hpp"
 #include "proto/rows.h"
 #include "proto/status.h"
+#include "rewards/math_options.h"
 
 namespace cohort {
 namespace {
@@ -101,71 +102,38 @@ absl::Status TakePrediction(const Json& row, std::string* text) {
   return TakeText(row, "prediction", text);
 }
 
-bool HasText(const Json& list, std::string_view text) {
-  for (const Json& item : list) {
-    if (item.is_string() && item.get<std::string>() == text) return true;
+// What a prompt for "math" may choose.
+absl::Status TakePolicy(const Json& row, Prompt* prompt) {
+  std::string policy;
+  COHORT_RETURN_IF_ERROR(TakeText(row, "policy", &policy));
+  if (const auto opts = row.find("opts"); opts != row.end()) {
+    COHORT_ASSIGN_OR_RETURN(policy, WithOptions(policy, *opts));
   }
-  return false;
-}
-
-// One option of a grading table.
-absl::Status TakeOption(const std::string& key, const Json& value,
-                        MathPolicy* policy) {
-  if (key == "match_types" && value.is_array()) {
-    const bool latex = HasText(value, "latex");
-    const bool expr = HasText(value, "expr");
-    policy->latex_only = latex && !expr;
-    policy->decimal_comma = policy->decimal_comma || (expr && !latex);
-    policy->choices_only =
-        HasText(value, "string") || HasText(value, "NativeLetters");
-  } else if (key == "choices" && value.is_array()) {
-    for (const Json& choice : value) {
-      if (!choice.is_string()) return WrongType("choices", "a list of texts");
-      policy->choices += choice.get<std::string>().substr(0, 1);
-    }
-  } else if (key == "float_rounding" && value.is_number_unsigned() &&
-             value.get<uint64_t>() <= 100) {
-    policy->rounding_digits = value.get<int>();
-  } else if (key == "allow_set_relation_comp" && value.is_boolean()) {
-    policy->relations_are_sets = value.get<bool>();
-  } else if (key == "strict" && value.is_boolean()) {
-    policy->strict_names = value.get<bool>();
-  } else if (key != "language") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'opts': no option '", key,
-                     "' with such a value; known: allow_set_relation_comp, "
-                     "choices, float_rounding, language, match_types, strict"));
-  }
+  prompt->set_math_policy(policy);
   return absl::OkStatus();
 }
 
 // A row of a grading table: a gold answer and a prediction.
 absl::Status TakeGold(const Json& row, GradeRow* out) {
+  Prompt& prompt = out->prompt;
   std::string form;
-  std::string policy = "core";
   COHORT_RETURN_IF_ERROR(TakeText(row, "form", &form));
-  COHORT_RETURN_IF_ERROR(TakeText(row, "policy", &policy));
-  COHORT_RETURN_IF_ERROR(TakeText(row, "gold", out->prompt.mutable_answer()));
+  COHORT_RETURN_IF_ERROR(TakeText(row, "gold", prompt.mutable_answer()));
   COHORT_RETURN_IF_ERROR(TakePrediction(row, &out->completion));
-  COHORT_ASSIGN_OR_RETURN(out->policy, PolicyByName(policy));
-  if (const auto opts = row.find("opts"); opts != row.end()) {
-    if (!opts->is_object()) return WrongType("opts", "an object");
-    for (const auto& [key, value] : opts->items()) {
-      COHORT_RETURN_IF_ERROR(TakeOption(key, value, &out->policy));
-    }
-  }
   if (form == "answer_pair") {
-    out->form = AnswerForm::kBare;
+    prompt.set_answer_form(ANSWER_FORM_BARE);
   } else if (form == "gold_text") {
-    out->form = AnswerForm::kText;
+    prompt.set_answer_form(ANSWER_FORM_TEXT);
   } else if (form == "completion") {
-    out->form = AnswerForm::kCompletion;
+    prompt.set_answer_form(ANSWER_FORM_COMPLETION);
   } else {
     return absl::InvalidArgumentError(absl::StrCat("no form '", form, "'"));
   }
-  if (out->prompt.verifier().empty()) out->prompt.set_verifier("math");
-  out->pair = out->prompt.verifier() == "math";
-  return absl::OkStatus();
+  if (prompt.verifier().empty()) prompt.set_verifier("math");
+  if (prompt.verifier() != "math") return absl::OkStatus();
+  // All of the row is understood; the prediction need not go twice.
+  prompt.clear_row_json();
+  return TakePolicy(row, &prompt);
 }
 
 absl::Status TakeFields(const Json& row, GradeRow* out) {
@@ -182,6 +150,10 @@ absl::Status TakeFields(const Json& row, GradeRow* out) {
   if (const auto finished = row.find("finished"); finished != row.end()) {
     if (!finished->is_boolean()) return WrongType("finished", "true or false");
     out->finished = finished->get<bool>();
+  }
+  if (prompt.verifier() == "math") {
+    COHORT_RETURN_IF_ERROR(TakePolicy(row, &prompt));
+    prompt.clear_row_json();
   }
   return TakeCountdown(row, &prompt);
 }
@@ -221,6 +193,9 @@ std::string PrintGrade(const GradeRow& row, const Grade& grade) {
     out["suspicions"].push_back(suspicion);
   }
   if (grade.weak()) out["weak"] = true;
+  if (grade.policy_version() != 0) {
+    out["policy_version"] = grade.policy_version();
+  }
   out["id"] = nlohmann::ordered_json::parse(row.id, nullptr, false);
   return out.dump(-1, ' ', false,
                   nlohmann::ordered_json::error_handler_t::replace);

@@ -6,7 +6,6 @@
 
 #include "absl/status/statusor.h"
 #include "proto/types.pb.h"
-#include "rewards/maths/answers.h"
 
 namespace cohort {
 
@@ -16,16 +15,13 @@ struct GradeRow {
   Prompt prompt;
   std::string completion;
   bool finished = true;
-  // A row {"gold", "prediction"} for math; else a completion for a verifier.
-  bool pair = false;
-  AnswerForm form = AnswerForm::kCompletion;
-  MathPolicy policy;
 };
 
 // Reads {"id", "verifier", "completion", ...what the verifier needs}, or
-// {"gold", "prediction", "form", "policy", "opts"} for math, where the
-// prediction may be "prediction_parts" ([[piece, times], ...]) or
-// "prediction_b64". An object that lacks something is a row with a flaw.
+// {"gold", "prediction", "form"} for math, where the prediction may be
+// "prediction_parts" ([[piece, times], ...]) or "prediction_b64". Both forms
+// may choose a "policy" and "opts" for math. An object that lacks something is
+// a row with a flaw.
 //   kInvalidArgument  `line` is not JSON
 absl::StatusOr<GradeRow> ParseGradeRow(std::string_view line,
                                        const std::string& default_id);

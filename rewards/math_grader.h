@@ -6,7 +6,7 @@
 namespace cohort {
 
 // Completions against Prompt.answer, by the rules of rewards/maths/answers.h
-// under the policy "core".
+// under Prompt.math_policy and the "opts" of the prompt's row.
 class MathGrader : public Grader {
  public:
   absl::Status CheckPrompt(const Prompt& prompt) const override;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "rewards/maths/policy.h"
+#include "configs/math_policy.h"
 
 namespace cohort {
 

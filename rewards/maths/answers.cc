@@ -196,7 +196,7 @@ std::optional<Found> FindAnswer(std::string_view text, AnswerForm form,
   const bool marked = extracted.by != FoundBy::kNothing &&
                       extracted.by != FoundBy::kFormula &&
                       extracted.by != FoundBy::kNumber;
-  const bool formulas_only = policy.latex_only && form == AnswerForm::kText;
+  const bool formulas_only = policy.latex_only && form == ANSWER_FORM_TEXT;
   if (!marked && !policy.require_box && !policy.require_think &&
       !formulas_only) {
     const std::string_view after = BeforeEndToken(AfterThinking(text));
@@ -269,8 +269,8 @@ absl::StatusOr<ReadAnswer> ReadGold(std::string_view gold, AnswerForm form,
           absl::StrCat("answer ", Shortened(gold), " names no option"));
     }
     answer = ReadBareAnswer(std::string(1, letter), policy);
-  } else if (form == AnswerForm::kText || boxed) {
-    std::optional<Found> found = FindAnswer(gold, AnswerForm::kText, policy);
+  } else if (form == ANSWER_FORM_TEXT || boxed) {
+    std::optional<Found> found = FindAnswer(gold, ANSWER_FORM_TEXT, policy);
     answer = found.has_value() ? std::move(found->answer)
                                : ReadBareAnswer(gold, policy);
   } else {
@@ -292,7 +292,7 @@ absl::StatusOr<ReadAnswer> ReadGold(std::string_view gold, AnswerForm form,
 
 Grade GradePrediction(const ReadAnswer& gold, std::string_view prediction,
                       AnswerForm form, const MathPolicy& policy) {
-  if (form == AnswerForm::kBare) {
+  if (form == ANSWER_FORM_BARE) {
     const std::string_view bare = Trimmed(prediction);
     if (bare.empty()) return FormatErrorGrade("no answer");
     return Judge(gold, ReadBareAnswer(bare, policy), bare, policy);
@@ -317,7 +317,7 @@ Grade GradePrediction(const ReadAnswer& gold, std::string_view prediction,
   if (gold.letter != 0 && unmarked) {
     return GradeLetter(gold, AfterThinking(prediction), policy);
   }
-  if (form == AnswerForm::kText && found->by == FoundBy::kFormula) {
+  if (form == ANSWER_FORM_TEXT && found->by == FoundBy::kFormula) {
     const std::string_view side = LastSide(found->extracted);
     if (!Trimmed(side).empty()) {
       const Grade again =

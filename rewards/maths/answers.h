@@ -5,18 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include "configs/math_policy.h"
 #include "rewards/grader.h"
 #include "rewards/maths/parser.h"
-#include "rewards/maths/policy.h"
 
 namespace cohort {
-
-// How a gold answer or a prediction is written down.
-enum class AnswerForm : uint8_t {
-  kBare,        // The answer and nothing else.
-  kText,        // A text with its delimiters: $..$, \boxed{..}, or words.
-  kCompletion,  // What a policy wrote: thinking, text, a final answer.
-};
 
 // An answer as it was read, once for all that is compared with it.
 struct ReadAnswer {

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "rewards/maths/expr.h"
-#include "rewards/maths/policy.h"
+#include "configs/math_policy.h"
 
 namespace cohort {
 

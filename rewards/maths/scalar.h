@@ -8,7 +8,7 @@
 #include "rewards/maths/exact.h"
 #include "rewards/maths/expr.h"
 #include "rewards/maths/modular.h"
-#include "rewards/maths/policy.h"
+#include "configs/math_policy.h"
 
 namespace cohort {
 

@@ -180,6 +180,15 @@ TEST(ConfigErrorsTest, StagesMustBeThereAndBuilt) {
                        "'ppo'"));
 }
 
+TEST(ConfigErrorsTest, AnUnknownMathsPolicyIsNamedWhereItIsStated) {
+  EXPECT_THAT(Error(With("rewards:\n  math_policy: core, lenient")),
+              StatusIs(kWrong, AllOf(StartsWith("c.yaml:2: rewards.math_policy "
+                                                "is refused: no maths policy "
+                                                "'lenient'; known: "),
+                                     HasSubstr("unit-conversion"))));
+  COHORT_EXPECT_OK(Error(With("rewards: {math_policy: 'ordered-list, core'}")));
+}
+
 TEST(ConfigErrorsTest, StageNamesAreUniqueAndFitForFiles) {
   EXPECT_THAT(Error("stages:\n  - {kind: rl, steps: 1, name: a}\n"
                     "  - {kind: rl, steps: 1, name: a}"),

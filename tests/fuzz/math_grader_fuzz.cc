@@ -12,7 +12,7 @@ namespace {
 void CheckAgainstItself(const cohort::ReadAnswer& gold, std::string_view text,
                         const cohort::MathPolicy& policy) {
   const cohort::Grade grade =
-      cohort::GradePrediction(gold, text, cohort::AnswerForm::kBare, policy);
+      cohort::GradePrediction(gold, text, cohort::ANSWER_FORM_BARE, policy);
   if (grade.verdict() == cohort::VERDICT_WRONG) __builtin_trap();
 }
 
@@ -24,14 +24,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view first = all.substr(0, end);
   const std::string_view second =
       end == std::string_view::npos ? first : all.substr(end + 1);
-  static const auto names = cohort::PolicyNames();
-  const auto policy = cohort::PolicyByName(
+  static const auto names = cohort::MathPolicyNames();
+  const auto policy = cohort::ParseMathPolicy(
       size % 4 == 0 ? names[size / 4 % names.size()] : "core");
   if (!policy.ok()) __builtin_trap();
-  const auto gold = cohort::ReadGold(first, cohort::AnswerForm::kBare, *policy);
+  const auto gold = cohort::ReadGold(first, cohort::ANSWER_FORM_BARE, *policy);
   if (!gold.ok()) return 0;
   for (const auto form :
-       {cohort::AnswerForm::kBare, cohort::AnswerForm::kCompletion}) {
+       {cohort::ANSWER_FORM_BARE, cohort::ANSWER_FORM_COMPLETION}) {
     const auto grade = cohort::GradePrediction(*gold, second, form, *policy);
     const auto again = cohort::GradePrediction(*gold, second, form, *policy);
     if (grade.verdict() != again.verdict()) __builtin_trap();

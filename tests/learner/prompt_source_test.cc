@@ -223,5 +223,23 @@ TEST_F(LoadPromptSetsTest, APromptWithoutAVerifierIsRefused) {
                AllOf(HasSubstr(path), HasSubstr("verifier"))));
 }
 
+TEST_F(LoadPromptSetsTest, AMathsPolicyOfThePromptGoesBeforeThatOfTheRun) {
+  const std::string file =
+      dir_.Write("p.jsonl",
+                 R"({"prompt": "a", "verifier": "math", "answer": "1"}
+{"prompt": "b", "verifier": "math", "answer": "1", "policy": "ordered-list"}
+{"prompt": "c", "verifier": "exact", "answer": "1", "policy": "mine"}
+)");
+  PromptSetConfig config;
+  config.file = file;
+  loading_.math_policy = "unit-conversion";
+  const auto sets = LoadPromptSets({config}, loading_);
+  COHORT_ASSERT_OK(sets);
+  const std::vector<Prompt>& prompts = (*sets)[0].prompts;
+  EXPECT_EQ(prompts[0].math_policy(), "unit-conversion");
+  EXPECT_EQ(prompts[1].math_policy(), "ordered-list");
+  EXPECT_EQ(prompts[2].math_policy(), "");
+}
+
 }  // namespace
 }  // namespace cohort

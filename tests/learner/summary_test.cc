@@ -1,5 +1,6 @@
 #include "learner/summary.h"
 
+#include "configs/math_policy.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/testing/status_matchers.h"
@@ -38,6 +39,7 @@ TEST(SummaryTest, MachinesFindTheFixedNames) {
   EXPECT_EQ(json["cpu_s"], 80.5);
   EXPECT_EQ(json["wall_s"], 50);
   EXPECT_EQ(json["time_s"]["sample"], 25);
+  EXPECT_EQ(json["math_policy_version"], kMathPolicyVersion);
   EXPECT_EQ(json["completions"][0]["after"], "[7*3=1]{1}");
 }
 

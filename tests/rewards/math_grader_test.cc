@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "configs/math_policy.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "proto/rows.h"
@@ -47,14 +48,11 @@ TEST(MathGraderTest, AgreesWithTheTablesOfGrading) {
     const auto row = ParseGradeRow(line, place);
     COHORT_ASSERT_OK(row) << place;
     ASSERT_EQ(row->flaw, "") << place;
-    const AnswerForm gold_form =
-        row->form == AnswerForm::kText ? AnswerForm::kText : AnswerForm::kBare;
-    const auto gold = ReadGold(row->prompt.answer(), gold_form, row->policy);
+    const auto grade = MathGrader().GradeOne(
+        row->prompt, {.text = row->completion}, absl::InfiniteFuture());
     const bool expected = nlohmann::json::parse(line)["expected"];
     // No completion can be right where the gold is refused.
-    const bool accepted = gold.ok() && GradePrediction(*gold, row->completion,
-                                                       row->form, row->policy)
-                                               .verdict() == VERDICT_CORRECT;
+    const bool accepted = grade.ok() && grade->verdict() == VERDICT_CORRECT;
     EXPECT_EQ(accepted, expected) << place << ": " << line.substr(0, 300);
   }
   EXPECT_GT(number, 200);
@@ -119,12 +117,43 @@ TEST(MathGraderTest, AnOptionIsTakenOnlyWhereOneIsChosen) {
   }
 }
 
-TEST(MathGraderTest, AnUnknownPolicyNamesTheKnownOnes) {
-  EXPECT_THAT(PolicyByName("lenient"),
+TEST(MathGraderTest, ThePromptChoosesThePolicy) {
+  Prompt prompt = Gold("10\\text{ cm}");
+  const auto verdict = [&prompt] {
+    const auto grade = MathGrader().GradeOne(
+        prompt, {.text = "\\boxed{0.1\\text{ m}}"}, absl::InfiniteFuture());
+    COHORT_EXPECT_OK(grade);
+    EXPECT_EQ(grade->policy_version(), kMathPolicyVersion);
+    return grade->verdict();
+  };
+  EXPECT_EQ(verdict(), VERDICT_WRONG);
+  prompt.set_math_policy("core, unit-conversion");
+  EXPECT_EQ(verdict(), VERDICT_CORRECT);
+}
+
+TEST(MathGraderTest, TheOptionsOfAPromptsRowAreChoicesToo) {
+  Prompt prompt = Gold("\\frac{1}{3}");
+  const auto verdict = [&prompt] {
+    const auto grade = MathGrader().GradeOne(prompt, {.text = "\\boxed{0.33}"},
+                                             absl::InfiniteFuture());
+    COHORT_EXPECT_OK(grade);
+    return grade->verdict();
+  };
+  EXPECT_EQ(verdict(), VERDICT_WRONG);
+  prompt.set_row_json(R"({"opts": {"float_rounding": 2}})");
+  EXPECT_EQ(verdict(), VERDICT_CORRECT);
+  prompt.set_row_json(R"({"opts": {"colour": 2}})");
+  EXPECT_THAT(MathGrader().CheckPrompt(prompt),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       testing::AllOf(HasSubstr("no policy 'lenient'"),
-                                      HasSubstr("core"),
-                                      HasSubstr("unit-conversion"))));
+                       HasSubstr("no option 'colour'")));
+}
+
+TEST(MathGraderTest, AnUnknownPolicyIsRefused) {
+  Prompt prompt = Gold("4");
+  prompt.set_math_policy("lenient");
+  EXPECT_THAT(MathGrader().CheckPrompt(prompt),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("no maths policy 'lenient'; known: ")));
 }
 
 TEST(MathGraderTest, AGoldAnswerThatNothingCanEqualIsRefused) {

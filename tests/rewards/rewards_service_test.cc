@@ -242,6 +242,36 @@ TEST_F(RewardsServiceTest, MathsIsGradedInAWorker) {
                        HasSubstr("prompt p7: verifier math")));
 }
 
+// What a run asks before it begins.
+TEST_F(RewardsServiceTest, MathsPromptsThatNothingCouldAnswerAreNamed) {
+  CheckPromptsRequest request;
+  const auto add = [&](const std::string& id, const std::string& answer,
+                       const std::string& policy) {
+    Prompt& prompt = *request.add_prompts();
+    prompt = MathRequest(answer, {}).prompt();
+    prompt.set_id(id);
+    prompt.set_math_policy(policy);
+  };
+  add("sound", "4", "unit-conversion");
+  add("empty", "", "");
+  add("blank", " ", "");
+  add("torn", "\\frac{1}{", "");
+  add("valueless", "5/0", "");
+  add("chosen", "4", "lenient");
+  CheckPromptsResponse response;
+  grpc::ClientContext context;
+  COHORT_ASSERT_OK(
+      FromGrpcStatus(stub_->CheckPrompts(&context, request, &response)));
+  EXPECT_THAT(
+      response.problems(),
+      ElementsAre("prompt empty: verifier math: no answer",
+                  "prompt blank: verifier math: no answer",
+                  HasSubstr("prompt torn: verifier math: answer '\\frac{1}{'"),
+                  HasSubstr("prompt valueless: verifier math: answer '5/0'"),
+                  HasSubstr("prompt chosen: verifier math: no maths policy "
+                            "'lenient'; known: ")));
+}
+
 TEST_F(RewardsServiceTest, EqualAnswersShareAClass) {
   GroupEqualRequest request;
   *request.mutable_prompt() = MathRequest("4", {}).prompt();

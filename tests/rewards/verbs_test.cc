@@ -140,6 +140,9 @@ TEST_F(BadRowsTest, ABadRowGetsItsOwnVerdictAndReason) {
        "'target' is not"},
       {R"({"completion": "x", "verifier": "math", "answer": "x+"})",
        "'x+' is not understood"},
+      {R"({"completion": "x", "verifier": "math", "answer": "1",
+         "policy": "mine"})",
+       "no maths policy 'mine'"},
       {R"({"completion": "x", "verifier": "format"})", "no format ''"},
       {R"({"completion": "x", "verifier": "format", "finished": 1})",
        "'finished' is not true or false"},
@@ -153,7 +156,7 @@ TEST_F(BadRowsTest, ABadRowOfAGradingTableGetsItsOwnReason) {
       {R"({"gold": "1", "form": "completion"})", "no prediction"},
       {R"({"gold": "1", "prediction": "1", "form": "completion",
          "policy": "mine"})",
-       "no policy 'mine'"},
+       "no maths policy 'mine'"},
       {R"({"gold": "1", "prediction": "1", "form": "completion",
          "opts": {"colour": 1}})",
        "no option 'colour'"},
@@ -178,6 +181,8 @@ TEST_F(VerbsTest, RowsOfGradingTablesAreTaken) {
 {"id": 2, "gold": "so \\boxed{3}", "prediction": "3", "form": "gold_text"}
 {"id": 3, "gold": "42", "prediction_parts": [["4", 1], ["2", 1]], "form": "completion"}
 {"id": 4, "gold": "42", "prediction_b64": "/zQy", "form": "completion"}
+{"id": 5, "verifier": "math", "answer": "1 m", "completion": "\\boxed{100 cm}", "policy": "unit-conversion"}
+{"id": 6, "verifier": "math", "answer": "1/3", "completion": "\\boxed{0.33}", "opts": {"float_rounding": 2}}
 )");
   const Result result =
       Shell(absl::StrCat("$BIN grade --input - --output - <", input));

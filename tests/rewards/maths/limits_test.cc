@@ -29,7 +29,7 @@ void ExpectFast(const std::string& gold, const std::string& prediction,
                 AnswerForm form) {
   const MathPolicy policy;
   const double begin = ThreadCpuMs();
-  const auto read = ReadGold(gold, AnswerForm::kBare, policy);
+  const auto read = ReadGold(gold, ANSWER_FORM_BARE, policy);
   if (!read.ok()) return;  // Refused at the door.
   (void)GradePrediction(*read, prediction, form, policy);
   EXPECT_LE(ThreadCpuMs() - begin, kMaxMs)
@@ -46,11 +46,11 @@ TEST(MathLimitsTest, AMegabyteOfAnythingIsReadAtOnce) {
         "</think>", "\\text{",    "{,}", "&",   "\xff"}) {
     for (const char* gold : {"42", "B"}) {
       const std::string text = Times(piece, kBytes);
-      ExpectFast(gold, text, AnswerForm::kCompletion);
+      ExpectFast(gold, text, ANSWER_FORM_COMPLETION);
       ExpectFast(gold, absl::StrCat("\\boxed{", text, "}"),
-                 AnswerForm::kCompletion);
+                 ANSWER_FORM_COMPLETION);
       ExpectFast(gold, absl::StrCat("\\boxed{", text.substr(0, 16000), "}"),
-                 AnswerForm::kCompletion);
+                 ANSWER_FORM_COMPLETION);
     }
   }
 }
@@ -86,8 +86,8 @@ TEST(MathLimitsTest, TowersAndTanglesEndWithinTheBudget) {
           absl::StrCat("2 \\cdot (", text, ")/2"),
           absl::StrCat("(", text, ")(\\sin^2 1+\\cos^2 1)"),
           absl::StrCat("(", text, ")+(\\sqrt{2}-\\sqrt{8}/2)")}) {
-      ExpectFast(gold, text, AnswerForm::kBare);
-      ExpectFast(text, gold, AnswerForm::kBare);
+      ExpectFast(gold, text, ANSWER_FORM_BARE);
+      ExpectFast(text, gold, ANSWER_FORM_BARE);
     }
   }
 }
@@ -104,10 +104,10 @@ TEST(MathLimitsTest, LongListsAndUnionsEndWithinTheBudget) {
     }
   }
   for (const std::string& text : {list, roots, pieces}) {
-    ExpectFast(text, text, AnswerForm::kBare);
-    ExpectFast(text, absl::StrCat(text, " "), AnswerForm::kBare);
-    ExpectFast(text, absl::StrCat("\\left.", text), AnswerForm::kBare);
-    ExpectFast("1, 2", text, AnswerForm::kBare);
+    ExpectFast(text, text, ANSWER_FORM_BARE);
+    ExpectFast(text, absl::StrCat(text, " "), ANSWER_FORM_BARE);
+    ExpectFast(text, absl::StrCat("\\left.", text), ANSWER_FORM_BARE);
+    ExpectFast("1, 2", text, ANSWER_FORM_BARE);
   }
 }
 

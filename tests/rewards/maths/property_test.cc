@@ -22,10 +22,10 @@ constexpr int kPairs = 100000;
 
 Verdict VerdictOf(const std::string& gold, const std::string& prediction) {
   const MathPolicy policy;
-  const auto read = ReadGold(gold, AnswerForm::kBare, policy);
+  const auto read = ReadGold(gold, ANSWER_FORM_BARE, policy);
   COHORT_EXPECT_OK(read) << gold;
   if (!read.ok()) return VERDICT_GRADER_ERROR;
-  return GradePrediction(*read, prediction, AnswerForm::kBare, policy)
+  return GradePrediction(*read, prediction, ANSWER_FORM_BARE, policy)
       .verdict();
 }
 

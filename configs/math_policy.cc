@@ -1,7 +1,13 @@
-#include "rewards/maths/policy.h"
+#include "configs/math_policy.h"
 
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "proto/status.h"
 
 namespace cohort {
 namespace {
@@ -20,6 +26,7 @@ constexpr NamedPolicy kPolicies[] = {
     {"base-value", [](MathPolicy* p) { p->base_value = true; }},
     {"bracket-answer", [](MathPolicy* p) { p->bracket_answers = true; }},
     {"chain-equality", nullptr},
+    {"choices-only", [](MathPolicy* p) { p->choices_only = true; }},
     {"core", nullptr},
     {"decimal-comma", [](MathPolicy* p) { p->decimal_comma = true; }},
     {"degree-radian", [](MathPolicy* p) { p->degrees_are_radians = true; }},
@@ -27,6 +34,7 @@ constexpr NamedPolicy kPolicies[] = {
     {"gsm8k-hash", nullptr},
     {"inline-math-newline", nullptr},
     {"last-number", nullptr},
+    {"latex-only", [](MathPolicy* p) { p->latex_only = true; }},
     {"list-of-names", [](MathPolicy* p) { p->names_without_order = true; }},
     {"multi-box-join", nullptr},
     {"multilingual", nullptr},
@@ -39,6 +47,7 @@ constexpr NamedPolicy kPolicies[] = {
     {"positive-domain", [](MathPolicy* p) { p->positive_variables = true; }},
     {"ratio-fraction", [](MathPolicy* p) { p->ratio_is_fraction = true; }},
     {"ratio-scale", [](MathPolicy* p) { p->scale_ratios = true; }},
+    {"relations-no-sets", [](MathPolicy* p) { p->relations_are_sets = false; }},
     {"removable", [](MathPolicy* p) { p->removable = true; }},
     {"require-box", [](MathPolicy* p) { p->require_box = true; }},
     {"require-think", [](MathPolicy* p) { p->require_think = true; }},
@@ -65,23 +74,51 @@ constexpr NamedPolicy kPolicies[] = {
     {"zero-power-zero", [](MathPolicy* p) { p->zero_to_zero = true; }},
 };
 
-}  // namespace
-
-absl::StatusOr<MathPolicy> PolicyByName(std::string_view name) {
-  MathPolicy policy;
+absl::Status Choose(std::string_view choice, MathPolicy* policy) {
   for (const NamedPolicy& known : kPolicies) {
-    if (known.name != name) continue;
-    if (known.apply != nullptr) known.apply(&policy);
-    return policy;
+    if (known.name != choice) continue;
+    if (known.apply != nullptr) known.apply(policy);
+    return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "no policy '", std::string(name.substr(0, 80)), "'; known: ",
-      absl::StrJoin(PolicyNames(), ", ", [](auto* out, std::string_view known) {
-        out->append(known);
-      })));
+  if (choice.starts_with("choices=")) {
+    policy->choices = choice.substr(std::string_view("choices=").size());
+    return absl::OkStatus();
+  }
+  int digits = 0;
+  if (choice.starts_with("rounding=")) {
+    choice.remove_prefix(std::string_view("rounding=").size());
+    if (absl::SimpleAtoi(absl::string_view(choice.data(), choice.size()),
+                         &digits) &&
+        digits >= 0 && digits <= 100) {
+      policy->rounding_digits = digits;
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("'rounding=", std::string(choice.substr(0, 80)),
+                     "' is not a number of decimals from 0 to 100"));
+  }
+  const std::string known = absl::StrJoin(
+      MathPolicyNames(), ", ",
+      [](std::string* out, std::string_view name) { out->append(name); });
+  return absl::InvalidArgumentError(
+      absl::StrCat("no maths policy '", std::string(choice.substr(0, 80)),
+                   "'; known: ", known, ", rounding=N, choices=ABCD"));
 }
 
-std::vector<std::string_view> PolicyNames() {
+}  // namespace
+
+absl::StatusOr<MathPolicy> ParseMathPolicy(std::string_view text) {
+  MathPolicy policy;
+  for (const absl::string_view part :
+       absl::StrSplit(absl::string_view(text.data(), text.size()), ',')) {
+    const absl::string_view choice = absl::StripAsciiWhitespace(part);
+    if (choice.empty()) continue;
+    COHORT_RETURN_IF_ERROR(Choose({choice.data(), choice.size()}, &policy));
+  }
+  return policy;
+}
+
+std::vector<std::string_view> MathPolicyNames() {
   std::vector<std::string_view> names;
   for (const NamedPolicy& known : kPolicies) names.push_back(known.name);
   return names;

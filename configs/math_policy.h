@@ -1,17 +1,19 @@
-// What counts as the same answer where people disagree. A policy is named in
-// the run and stored with it; `kPolicyVersion` changes with any meaning here.
+// What counts as the same answer in mathematics where people disagree. A policy
+// is named in the config or by a prompt, goes with every prompt to the grader
+// and is stored with the run; every grade says by which version of the rules it
+// came about.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace cohort {
 
-inline constexpr int kPolicyVersion = 1;
+// Changes with any meaning of what is here.
+inline constexpr int kMathPolicyVersion = 2;
 
 struct MathPolicy {
   // Where the answer may stand. The order is fixed: box, <answer>, "####",
@@ -60,11 +62,12 @@ struct MathPolicy {
   bool set_for_relation = true;      // The gold may be the relation.
 };
 
-// The policy that `name` stands for: "core", or core with one choice made
-// otherwise, as the names of PolicyNames() say.
-//   kInvalidArgument  no such policy; names the nearest known ones
-absl::StatusOr<MathPolicy> PolicyByName(std::string_view name);
+// The policy that `text` describes: choices parted by commas, each one of
+// MathPolicyNames(), "rounding=N" (decimals compared) or "choices=ABCD" (the
+// letters of the options). "core", or nothing, chooses nothing.
+//   kInvalidArgument  no such choice; names the known ones
+absl::StatusOr<MathPolicy> ParseMathPolicy(std::string_view text);
 
-std::vector<std::string_view> PolicyNames();
+std::vector<std::string_view> MathPolicyNames();
 
 }  // namespace cohort
