@@ -30,7 +30,8 @@ GradePool::GradePool(std::vector<std::string> command, int workers)
 GradePool::~GradePool() = default;
 
 absl::Status GradePool::Grade(const GradeRequest& request, absl::Time deadline,
-                              GradeResponse* response) {
+                              GradeResponse* response,
+                              const std::function<bool()>& gone) {
   COHORT_ASSIGN_OR_RETURN(std::unique_ptr<GradeProcess> process,
                           Borrow(deadline));
   const absl::Cleanup give_back = [&] { Return(std::move(process)); };
@@ -40,7 +41,8 @@ absl::Status GradePool::Grade(const GradeRequest& request, absl::Time deadline,
       COHORT_RETURN_IF_ERROR(StartAgain(&process));
     }
     const int graded = response->grades_size();
-    const absl::Status status = process->Grade(request, deadline, response);
+    const absl::Status status =
+        process->Grade(request, deadline, response, gone);
     if (!absl::IsUnavailable(status)) return status;
     if (response->grades_size() > graded) attempts = 0;
     {

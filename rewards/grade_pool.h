@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,9 +31,11 @@ class GradePool {
   // fresh one; if that dies too, its verdict is `undecided`, reason `resource`.
   //   kNotFound, kInvalidArgument  see GraderFor
   //   kDeadlineExceeded            `deadline` passed
+  //   kCancelled                   `gone` said that nobody waits any more
   //   kUnavailable                 no worker can be started
   absl::Status Grade(const GradeRequest& request, absl::Time deadline,
-                     GradeResponse* response);
+                     GradeResponse* response,
+                     const std::function<bool()>& gone = nullptr);
 
   // Workers that died while they graded.
   int64_t deaths() const;

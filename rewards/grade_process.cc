@@ -11,6 +11,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "proto/rpc.h"
 #include "proto/status.h"
 #include "rewards/frames.h"
@@ -18,6 +19,10 @@
 
 namespace cohort {
 namespace {
+
+constexpr absl::Duration kPatience = absl::Milliseconds(200);
+// So few are graded to their end though nobody waits for them.
+constexpr int kFewCompletions = 64;
 
 // Of our descriptors the worker has its socket, as 0, and standard error, as 1
 // and 2; of our signal mask nothing. Its process group is its own, since Ctrl-C
@@ -76,18 +81,37 @@ GradeProcess::~GradeProcess() {
 }
 
 absl::Status GradeProcess::Grade(const GradeRequest& request,
-                                 absl::Time deadline, GradeResponse* response) {
-  const absl::Status status = Exchange(request, deadline, response);
-  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+                                 absl::Time deadline, GradeResponse* response,
+                                 const std::function<bool()>& gone) {
+  asked_ = false;
+  const absl::Status status = Exchange(request, deadline, response, gone);
+  if (absl::IsUnavailable(status) || absl::IsCancelled(status) ||
       absl::IsDataLoss(status)) {
     usable_ = false;
+  } else if (absl::IsDeadlineExceeded(status)) {
+    usable_ = asked_ && EndsSoon();
   }
   return status;
 }
 
+// Whether the worker comes to the end of its request in a moment. Under load
+// many calls are late by little; a fresh worker would cost more than waiting.
+bool GradeProcess::EndsSoon() {
+  const absl::Time patience = absl::Now() + kPatience;
+  while (true) {
+    const absl::StatusOr<std::string> frame =
+        ReadFrame(socket_.get(), kMaxMessageBytes, patience);
+    if (!frame.ok() || frame->empty()) return false;
+    if (static_cast<WorkerFrame>((*frame)[0]) != WorkerFrame::kGrade) {
+      return true;
+    }
+  }
+}
+
 absl::Status GradeProcess::Exchange(const GradeRequest& request,
                                     absl::Time deadline,
-                                    GradeResponse* response) {
+                                    GradeResponse* response,
+                                    const std::function<bool()>& gone) {
   const int done = response->grades_size();
   if (done == 0) {
     COHORT_RETURN_IF_ERROR(
@@ -101,7 +125,12 @@ absl::Status GradeProcess::Exchange(const GradeRequest& request,
     COHORT_RETURN_IF_ERROR(
         WriteFrame(socket_.get(), rest.SerializeAsString(), deadline));
   }
+  asked_ = true;
   while (true) {
+    const int left = request.completions_size() - response->grades_size();
+    if (left > kFewCompletions && gone && gone()) {
+      return absl::CancelledError("the caller is gone");
+    }
     COHORT_ASSIGN_OR_RETURN(
         const std::string frame,
         ReadFrame(socket_.get(), kMaxMessageBytes, deadline));

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,23 +26,28 @@ class GradeProcess {
   ~GradeProcess();
 
   // Grades the completions from number response->grades_size() on and appends
-  // each grade. After an error of these two the worker is of no more use:
+  // each grade. After an error of these the worker may be of no more use:
   //   kUnavailable       it died
   //   kDeadlineExceeded  `deadline` passed
+  //   kCancelled         `gone`, asked after each grade, said that nobody waits
   // Others are its answer; see GraderFor.
   absl::Status Grade(const GradeRequest& request, absl::Time deadline,
-                     GradeResponse* response);
+                     GradeResponse* response,
+                     const std::function<bool()>& gone = nullptr);
 
   bool usable() const { return usable_; }
 
  private:
   GradeProcess(pid_t pid, Descriptor socket);
   absl::Status Exchange(const GradeRequest& request, absl::Time deadline,
-                        GradeResponse* response);
+                        GradeResponse* response,
+                        const std::function<bool()>& gone);
+  bool EndsSoon();
 
   const pid_t pid_;
   Descriptor socket_;
   bool usable_ = true;
+  bool asked_ = false;  // A whole request went out and is not all answered.
 };
 
 }  // namespace cohort

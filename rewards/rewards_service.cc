@@ -50,8 +50,9 @@ grpc::Status RewardsService::Grade(grpc::ServerContext* context,
                                    GradeResponse* response) {
   COHORT_RETURN_IF_REFUSED(gate_, *context);
   absl::Duration retry_after;
-  const absl::Status status = GradeAll(
-      *request, absl::FromChrono(context->deadline()), response, &retry_after);
+  const absl::Status status =
+      GradeAll(*request, absl::FromChrono(context->deadline()), response,
+               &retry_after, [context] { return context->IsCancelled(); });
   return Answer(status, retry_after, context);
 }
 
@@ -92,11 +93,12 @@ grpc::Status RewardsService::GroupEqual(grpc::ServerContext* context,
 absl::Status RewardsService::GradeAll(const GradeRequest& request,
                                       absl::Time deadline,
                                       GradeResponse* response,
-                                      absl::Duration* retry_after) {
+                                      absl::Duration* retry_after,
+                                      const std::function<bool()>& gone) {
   const absl::Time start = absl::Now();
   GradeResponse graded;
   absl::Status status = CheckFinished(request);
-  if (status.ok()) status = Run(request, deadline, &graded, retry_after);
+  if (status.ok()) status = Run(request, deadline, &graded, retry_after, gone);
   Count(request, status, graded, absl::Now() - start);
   if (status.ok()) *response = std::move(graded);
   return status;
@@ -104,7 +106,8 @@ absl::Status RewardsService::GradeAll(const GradeRequest& request,
 
 absl::Status RewardsService::Run(const GradeRequest& request,
                                  absl::Time deadline, GradeResponse* response,
-                                 absl::Duration* retry_after) {
+                                 absl::Duration* retry_after,
+                                 const std::function<bool()>& gone) {
   const Prompt& prompt = request.prompt();
   COHORT_ASSIGN_OR_RETURN(const Grader* const grader,
                           FindGrader(*parts_.graders, prompt));
@@ -118,7 +121,7 @@ absl::Status RewardsService::Run(const GradeRequest& request,
   const absl::Time start = absl::Now();
   const absl::Cleanup end_turn = [&] { turns.End(absl::Now() - start); };
   if (place == GradingPlace::kWorker) {
-    return parts_.pool->Grade(request, deadline, response);
+    return parts_.pool->Grade(request, deadline, response, gone);
   }
   return GradeRequestHere(*parts_.graders, request, deadline, response);
 }

@@ -51,8 +51,10 @@ class RewardsService final : public Rewards::Service {
   // Grades all of `request` by `deadline`; see proto/rewards.proto for errors.
   // Blocks while all workers are busy. On an error `response` is empty, and
   // with kResourceExhausted *retry_after says when to come back.
+  // A long request ends early where `gone` says that nobody waits for it.
   absl::Status GradeAll(const GradeRequest& request, absl::Time deadline,
-                        GradeResponse* response, absl::Duration* retry_after);
+                        GradeResponse* response, absl::Duration* retry_after,
+                        const std::function<bool()>& gone = nullptr);
 
   // Calls that wait for a turn, and that have one.
   int64_t waiting() const;
@@ -60,7 +62,8 @@ class RewardsService final : public Rewards::Service {
 
  private:
   absl::Status Run(const GradeRequest& request, absl::Time deadline,
-                   GradeResponse* response, absl::Duration* retry_after);
+                   GradeResponse* response, absl::Duration* retry_after,
+                   const std::function<bool()>& gone = nullptr);
   void Count(const GradeRequest& request, const absl::Status& status,
              const GradeResponse& response, absl::Duration elapsed);
 

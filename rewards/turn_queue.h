@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -17,8 +18,9 @@ class TurnQueue {
   TurnQueue(int turns, int max_waiting);
 
   // Waits for a turn. Every OK is to be followed by End().
-  //   kResourceExhausted  `max_waiting` others wait already; *retry_after says
-  //                       when there may be room
+  //   kResourceExhausted  `max_waiting` others wait already, or so many that
+  //                       the turn would come too late; *retry_after says when
+  //                       there may be room
   //   kDeadlineExceeded   `deadline` passed first
   absl::Status Take(absl::Time deadline, absl::Duration* retry_after);
 
@@ -29,13 +31,17 @@ class TurnQueue {
   int64_t busy() const;
 
  private:
-  bool AnyFree() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return free_ > 0; }
+  struct Waiter {
+    absl::CondVar turn_given;
+    bool has_turn = false;
+  };
 
   const int turns_;
   const int max_waiting_;
   mutable absl::Mutex mu_;
   int free_ ABSL_GUARDED_BY(mu_);
-  int waiting_ ABSL_GUARDED_BY(mu_) = 0;
+  // Who waits, first come first served. A free turn means that nobody does.
+  std::list<Waiter*> queue_ ABSL_GUARDED_BY(mu_);
   // Of a turn, over about the last 16 of them.
   absl::Duration mean_busy_ ABSL_GUARDED_BY(mu_);
 };

@@ -1,7 +1,10 @@
 // A grading worker whose grader does to itself what the completion says. For
 // the tests of what survives that.
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "rewards/grade_worker.h"
@@ -26,11 +29,20 @@ class DyingGrader : public cohort::Grader {
     while (completion.text == "loop") {
       asm volatile("");
     }
+    if (completion.text == "nap") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    }
+    if (completion.text == "count") {
+      return cohort::WrongGrade("", std::to_string(counted_++));
+    }
     if (completion.text != prompt.answer()) {
       return cohort::WrongGrade(completion.text, "");
     }
     return cohort::CorrectGrade(completion.text);
   }
+
+ private:
+  mutable std::atomic<int> counted_ = 0;
 };
 
 }  // namespace

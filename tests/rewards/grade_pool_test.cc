@@ -92,7 +92,7 @@ TEST_F(GradePoolTest, AWorkersErrorsAreHandedOn) {
   EXPECT_EQ(pool_.deaths(), 0);
 }
 
-// The worker is killed, or its late grades would be taken for the next call's.
+// Its late grades are not taken for the next call's.
 TEST_F(GradePoolTest, ADeadlineEndsTheWorkAndTheNextCallIsItsOwn) {
   EXPECT_THAT(pool_.Grade(DyingRequest("4", {"loop"}),
                           absl::Now() + absl::Milliseconds(50), &response_),
@@ -101,6 +101,39 @@ TEST_F(GradePoolTest, ADeadlineEndsTheWorkAndTheNextCallIsItsOwn) {
   COHORT_ASSERT_OK(pool_.Grade(DyingRequest("4", {"5"}), absl::InfiniteFuture(),
                                &response_));
   EXPECT_THAT(Verdicts(response_), testing::ElementsAre(VERDICT_WRONG));
+}
+
+// Under load calls are late by little. Their grades are read and thrown away.
+TEST_F(GradePoolTest, AWorkerThatIsLateByLittleIsKept) {
+  GradePool pool({COHORT_DYING_WORKER}, 1);
+  for (int i = 0; i < 3; ++i) {
+    response_.Clear();
+    EXPECT_THAT(pool.Grade(DyingRequest("4", {"count", "nap", "4"}),
+                           absl::Now() + absl::Milliseconds(30), &response_),
+                StatusIs(absl::StatusCode::kDeadlineExceeded, testing::_));
+  }
+  response_.Clear();
+  COHORT_ASSERT_OK(pool.Grade(DyingRequest("4", {"count", "4", "5"}),
+                              absl::InfiniteFuture(), &response_));
+  EXPECT_THAT(
+      Verdicts(response_),
+      testing::ElementsAre(VERDICT_WRONG, VERDICT_CORRECT, VERDICT_WRONG));
+  // How many it was asked for before: it is the first worker still.
+  EXPECT_EQ(response_.grades(0).reason(), "3");
+}
+
+TEST_F(GradePoolTest, ALongBatchEndsWhenItsCallerIsGone) {
+  std::vector<std::string> naps(1000, "nap");
+  std::atomic<int> asked = 0;
+  const absl::Time begin = absl::Now();
+  EXPECT_THAT(pool_.Grade(DyingRequest("4", naps), absl::InfiniteFuture(),
+                          &response_, [&] { return ++asked > 2; }),
+              StatusIs(absl::StatusCode::kCancelled, testing::_));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
+  response_.Clear();
+  COHORT_ASSERT_OK(pool_.Grade(DyingRequest("4", {"4"}), absl::InfiniteFuture(),
+                               &response_));
+  EXPECT_THAT(Verdicts(response_), testing::ElementsAre(VERDICT_CORRECT));
 }
 
 TEST_F(GradePoolTest, ManyCallsAtOnceGetTheirOwnGrades) {
