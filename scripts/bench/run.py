@@ -1,7 +1,7 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
     scripts/dev bench [--repeats 3] [--models FOLDER]
-              [--only speed|tiny|grpo|start|load|grade|tokenize|sandbox]
+              [--only speed|tiny|grpo|start|load|grade|tokenize|sandbox|service]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
 .venv (scripts/setup.sh --bench), and where speed.py says. Prints a table with the
@@ -238,12 +238,46 @@ def bench_sandbox(_folder, repeats):
         1.0, True)
 
 
+def bench_service(_folder, _repeats):
+    """A reward server and 64 clients on the same cores. Wall time, so a busy
+    machine shows."""
+    subprocess.run(["cmake", "--build", ROOT / "build/release", "--target",
+                    "service_bench"], check=True, capture_output=True)
+    server = subprocess.Popen(
+        [BIN / "cohort-rewards", "reward-server", "--workers", "3"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        address = server.stdout.readline().split()[-1]
+        load = lambda *flags: last_json(
+            [BIN / "service_bench", "--address", address, *map(str, flags)])
+        steady = load("--seconds", 60)
+        bar("service, grades/s of 64 clients for 60 s", steady["grades_per_s"],
+            5000, True, f"{steady['calls_per_s']:.0f} calls/s of 8")
+        bar("service, p99 ms of a call of 8", steady["p99_ms"], 50, False,
+            f"median {steady['p50_ms']:.1f}")
+        single = load("--seconds", 10, "--group", 1)
+        bar("service, calls/s of one completion", single["calls_per_s"], 5000,
+            True, f"p99 {single['p99_ms']:.1f} ms")
+        full = load("--seconds", 10, "--group", 64)
+        rate = 4 * full["calls_per_s"]
+        over = load("--seconds", 10, "--group", 64, "--calls-per-s", rate)
+        bar("service at 4x overload, share of its grades/s",
+            over["grades_per_s"] / full["grades_per_s"], 0.9, True,
+            f"{over['grades_per_s']:.0f} grades/s, {over['refused']} of "
+            f"{over['calls']} calls refused")
+        bar("service at 4x overload, calls without an answer",
+            over["failed"] + over["late"], 0, False, f"p99 {over['p99_ms']:.0f} ms")
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=["speed", "tiny", "grpo", "start",
                                            "load", "grade", "tokenize",
-                                           "sandbox"])
+                                           "sandbox", "service"])
     parser.add_argument("--models", type=pathlib.Path)
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
@@ -257,6 +291,7 @@ def main():
             ("load", bench_load, folder), ("grade", bench_grade, folder),
             ("tokenize", bench_tokenize, folder),
             ("sandbox", bench_sandbox, folder),
+            ("service", bench_service, folder),
         ):
             # A bench of whole steps has the start in it.
             if args.only == name or (args.only is None and name != "start"):
