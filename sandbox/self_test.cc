@@ -14,7 +14,7 @@ for path in /root /home /srv /var /sys /run /etc/shadow /dev/kmsg /dev/mem; do
   [ -e $path ] && echo "$path is there"
 done
 for folder in / /usr /usr/bin /etc /dev /proc /.cohort /.cohort/shared; do
-  { : > $folder/probe; } 2>/dev/null && echo "$folder can be written"
+  (: > $folder/probe) 2>/dev/null && echo "$folder can be written"
 done
 unshare -r true 2>/dev/null && echo "user namespaces can be made"
 mount -t tmpfs none /tmp 2>/dev/null && echo "file systems can be mounted"

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from sandbox_traces import cgroups, survivors
+from sandbox_traces import cgroups, lacks_fences, survivors
 
 REWARDS = pathlib.Path(os.environ["COHORT_BIN"]) / "cohort-rewards"
 SLEEPER = """
@@ -57,7 +57,9 @@ class KillTest(unittest.TestCase):
             process.kill()
             self.fail("the programs did not start")
         if process.poll() is not None:
-            self.skipTest(process.stderr.read())
+            errors = process.stderr.read()
+            self.assertTrue(lacks_fences(errors), errors)
+            self.skipTest(errors)
         return process
 
     def launcher(self, process):

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 
-from sandbox_traces import cgroups, leftovers, rows_of, survivors
+from sandbox_traces import cgroups, leftovers, rows_of, skip_if_weak, survivors
 
 HERE = pathlib.Path(__file__).resolve().parent
 REWARDS = pathlib.Path(os.environ["COHORT_BIN"]) / "cohort-rewards"
@@ -53,9 +53,7 @@ def judge(manifest, secret):
             [REWARDS, "exec", "--input", manifest, "--output", output],
             env=dict(os.environ, RS_SECRET_TOKEN=secret),
             stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if "the sandbox is weak" in result.stderr:
-            print(result.stderr, file=sys.stderr)
-            sys.exit(77)
+        skip_if_weak(result.stderr)
         if result.returncode:
             sys.exit(f"exec failed: {result.stderr}")
         return rows_of(output)
