@@ -192,6 +192,8 @@ std::string WithoutMarks(std::string_view text) {
 // The answer in what stands behind "the answer is".
 ExtractedAnswer FromPhrase(std::string_view phrase) {
   ExtractedAnswer found;
+  // "\textbf{Answer: } 42" leaves the end of its own brace.
+  phrase.remove_prefix(std::min(phrase.find_first_not_of("} "), phrase.size()));
   found.by = FoundBy::kAnchor;
   const std::vector<Formula> formulas = Formulas(phrase, 64);
   const std::string_view sentence = FirstSentence(phrase);

@@ -14,6 +14,7 @@
 #include "rewards/maths/choice_extract.h"
 #include "rewards/maths/compare.h"
 #include "rewards/maths/lexer.h"
+#include "rewards/maths/spelling.h"
 #include "rewards/maths/text.h"
 
 namespace cohort {
@@ -52,55 +53,25 @@ bool IsWordy(std::string_view text) {
   return RE2::PartialMatch(text, word) || RE2::PartialMatch(text, in_text);
 }
 
-// JSON and escaped sources double backslashes: "\\frac" is "\frac" there.
-std::string SingleBackslashes(std::string_view text) {
-  static const RE2 doubled(
-      R"((^|[^\\])\\\\(frac|dfrac|tfrac|left|right|sqrt|pi|text|textbf|boxed|begin|end|cdot|times|infty|cup|cap|pm|le|ge|leq|geq|le|in|theta|alpha|circ|mathrm|quad|binom|ln|log|sin|cos|tan)\b)",
-      RE2::Latin1);
-  std::string out(text);
-  if (out.find("\\\\") == std::string::npos) return out;
-  RE2::GlobalReplace(&out, doubled, R"(\1\\\2)");
-  return out;
-}
-
-// An answer that is one \text{..} with a number in it, and "p.m." as "pm".
-std::string OutOfText(std::string text) {
-  static const RE2 whole(
-      R"(\s*\\(?:text|mbox|textbf|mathrm|textrm)\s*\{([^{}\\]*\d[^{}\\]*)\}\s*)",
-      RE2::Latin1);
-  static const RE2 clock(R"(\b([aApP])\.\s?[mM]\.?)", RE2::Latin1);
-  std::string inner;
-  if (RE2::FullMatch(text, whole, &inner)) text = inner;
-  if (text.find('.') != std::string::npos) {
-    RE2::GlobalReplace(&text, clock, R"(\1m)");
-  }
-  return text;
-}
-
-// "{}_5C_2" and "_5C_2" as binomials.
-std::string Combinations(const std::string& text) {
-  static const RE2 ncr(
-      R"(^\s*(?:\{\s*\})?\s*_\{?(\d+)\}?\s*(?:C|\\mathrm\{C\}|\\text\{C\})\s*_\{?(\d+)\}?\s*$)",
-      RE2::Latin1);
-  std::string n;
-  std::string k;
-  if (!RE2::FullMatch(text, ncr, &n, &k)) return text;
-  return absl::StrCat("\\binom{", n, "}{", k, "}");
-}
-
-// "AB_{16}": digits beyond 9 are letters to the parser.
-std::optional<ParsedMath> LetteredBase(const std::string& text) {
-  static const RE2 based(R"(\s*(\d*[A-F][0-9A-F]*)\s*_\{?(\d\d?)\}?\s*)",
-                         RE2::Latin1);
+// A number with its base; the parser takes those of decimal digits alone.
+std::optional<ParsedMath> NumberInABase(const std::string& words) {
   std::string digits;
   int base = 0;
-  if (!RE2::FullMatch(text, based, &digits, &base) || digits.size() < 2 ||
-      base < 11 || base > 36) {
-    return std::nullopt;
-  }
+  if (!SplitBase(words, &digits, &base)) return std::nullopt;
   ParsedMath math;
   const int32_t radix = math.expr.AddNumber(mpq_class(base));
   math.root = math.expr.AddNamed(Op::kBased, digits, {&radix, 1});
+  return math;
+}
+
+std::optional<ParsedMath> WholeLine(std::string_view words) {
+  if (words != "all real numbers" && words != "all reals" &&
+      words != "the set of all real numbers" && words != "all real x" &&
+      words != "the set of real numbers") {
+    return std::nullopt;
+  }
+  ParsedMath math;
+  math.root = math.expr.Add(Op::kReals, {});
   return math;
 }
 
@@ -129,10 +100,13 @@ std::string SortedNames(const std::string& words) {
 bool SameTexts(const ReadAnswer& a, const ReadAnswer& b,
                const MathPolicy& policy) {
   if (!a.compact.empty() && a.compact == b.compact) return true;
-  if (a.words.empty() || !IsWordy(a.text)) return false;
+  if (a.words.empty() || !(IsWordy(a.text) || IsWordy(b.text))) return false;
   // In formulas capitals matter.
   const bool formula = a.text.find_first_of("^_=") != std::string::npos;
-  if (!formula && a.words == b.words) return true;
+  if (!formula && JoinedByCommas(PlainPhrase(a.words)) ==
+                      JoinedByCommas(PlainPhrase(b.words))) {
+    return true;
+  }
   if (policy.drop_articles &&
       WithoutArticles(a.words) == WithoutArticles(b.words)) {
     return true;
@@ -177,7 +151,10 @@ Grade Judge(const ReadAnswer& gold, const ReadAnswer& answer,
 std::optional<ReadAnswer> WholeAnswer(std::string_view text,
                                       const MathPolicy& policy) {
   const std::string_view whole = Trimmed(text);
-  if (whole.empty() || whole.size() > kMaxWholeBytes) return std::nullopt;
+  if (whole.empty() || whole.size() > kMaxWholeBytes ||
+      BeginsWithWords(whole)) {
+    return std::nullopt;
+  }
   ReadAnswer answer = ReadBareAnswer(whole, policy);
   if (!answer.math.has_value()) return std::nullopt;
   return answer;
@@ -239,14 +216,13 @@ ReadAnswer ReadBareAnswer(std::string_view text, const MathPolicy& policy) {
     answer.flaw = "longer than an answer may be";
     return answer;
   }
-  answer.text =
-      SingleBackslashes(AsciiMath(Trimmed(text), policy.unicode_digits));
-  answer.text = OutOfText(std::move(answer.text));
-  if (policy.combinations) answer.text = Combinations(answer.text);
+  answer.text = UsualSpelling(AsciiMath(Trimmed(text), policy.unicode_digits));
+  if (policy.combinations) answer.text = BinomialSpelling(answer.text);
   answer.compact = WithoutSpaces(answer.text);
   answer.words = PlainWords(answer.text);
   answer.letter = GoldLetter(answer.text);
-  answer.math = LetteredBase(answer.text);
+  answer.math = NumberInABase(answer.words);
+  if (!answer.math.has_value()) answer.math = WholeLine(answer.words);
   if (answer.math.has_value()) return answer;
   absl::StatusOr<ParsedMath> math = ParseMath(answer.text, policy);
   if (math.ok()) {
@@ -263,7 +239,7 @@ absl::StatusOr<ReadAnswer> ReadGold(std::string_view gold, AnswerForm form,
   ReadAnswer answer;
   const bool boxed = LastBoxed(gold).has_value();
   if (policy.choices_only) {
-    const char letter = LetterOfText(gold, policy.choices);
+    const char letter = LetterOfText(AfterThinking(gold), policy.choices);
     if (letter == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("answer ", Shortened(gold), " names no option"));
@@ -292,13 +268,13 @@ absl::StatusOr<ReadAnswer> ReadGold(std::string_view gold, AnswerForm form,
 
 Grade GradePrediction(const ReadAnswer& gold, std::string_view prediction,
                       AnswerForm form, const MathPolicy& policy) {
+  if (policy.choices_only) {
+    return GradeLetter(gold, AfterThinking(prediction), policy);
+  }
   if (form == ANSWER_FORM_BARE) {
     const std::string_view bare = Trimmed(prediction);
     if (bare.empty()) return FormatErrorGrade("no answer");
     return Judge(gold, ReadBareAnswer(bare, policy), bare, policy);
-  }
-  if (policy.choices_only) {
-    return GradeLetter(gold, AfterThinking(prediction), policy);
   }
   const std::optional<Found> found = FindAnswer(prediction, form, policy);
   if (!found.has_value()) {

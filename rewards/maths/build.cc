@@ -71,6 +71,31 @@ int MatrixArithmetic(Expr* e, Op op, int a, int b) {
   return ByEntries(e, op, a, b);
 }
 
+int Transposed(Expr* e, int matrix) {
+  std::vector<int32_t> entries;
+  for (int c = 0; c < Columns(*e, matrix); ++c) {
+    for (int r = 0; r < Rows(*e, matrix); ++r) {
+      entries.push_back(Entry(*e, matrix, r, c));
+    }
+  }
+  return e->Add(Op::kMatrix, entries, Rows(*e, matrix));
+}
+
+// Of two rows and columns; -1 for others.
+int Inverted(Expr* e, int matrix) {
+  if (Columns(*e, matrix) != 2 || Rows(*e, matrix) != 2) return -1;
+  const int determinant = BuildDeterminant(e, matrix);
+  const auto entry = [&](int r, int c, bool negative) {
+    int value = Entry(*e, matrix, r, c);
+    if (negative) value = e->Add(Op::kNegate, {value});
+    return e->Add(Op::kDivide, {value, determinant});
+  };
+  return e->Add(Op::kMatrix,
+                {entry(1, 1, false), entry(0, 1, true), entry(1, 0, true),
+                 entry(0, 0, false)},
+                2);
+}
+
 // How many arguments a function takes: {least, most}; most -1: any number.
 std::pair<int, int> Arity(Function function) {
   switch (function) {
@@ -139,8 +164,12 @@ int BuildPower(Expr* e, int a, int b) {
   b = WithoutBraces(*e, b);
   if (!IsMatrix(*e, a))
     return IsMatrix(*e, b) ? -1 : e->Add(Op::kPower, {a, b});
+  if (e->IsSymbol(b, "T") || e->IsSymbol(b, "\\top")) return Transposed(e, a);
   long power = 0;
-  if (!SmallInteger(*e, b, &power) || power < 1 || power > 4) return -1;
+  if (!SmallInteger(*e, b, &power) || power < -1 || power == 0 || power > 4) {
+    return -1;
+  }
+  if (power == -1) return Inverted(e, a);
   int value = a;
   for (long i = 1; i < power && value >= 0; ++i) {
     value = MatrixProduct(e, value, a);
@@ -162,11 +191,14 @@ int DerivativeOperator(const Expr& e, int node) {
     return -1;
   }
   const int below = e.Kid(node, 1);
-  if (!e.IsSymbol(e.Kid(node, 0), "d") || e.OpOf(below) != Op::kMultiply ||
-      e.nodes[below].count != 2 || !e.IsSymbol(e.Kid(below, 0), "d") ||
+  if (e.OpOf(below) != Op::kMultiply || e.nodes[below].count != 2 ||
       e.OpOf(e.Kid(below, 1)) != Op::kSymbol) {
     return -1;
   }
+  const auto both = [&](std::string_view d) {
+    return e.IsSymbol(e.Kid(node, 0), d) && e.IsSymbol(e.Kid(below, 0), d);
+  };
+  if (!both("d") && !both("\\partial")) return -1;
   return e.Kid(below, 1);
 }
 
@@ -239,6 +271,23 @@ int BuildDeterminant(Expr* e, int matrix) {
   const int second = e->Add(Op::kNegate, {times(at(0, 1), minor(1, 2, 0, 2))});
   const int third = times(at(0, 2), minor(1, 2, 0, 1));
   return e->Add(Op::kAdd, {first, second, third});
+}
+
+int BuildAbsolute(Expr* e, int inner) {
+  const bool vector = e->OpOf(inner) == Op::kTuple ||
+                      (IsMatrix(*e, inner) && e->nodes[inner].count > 1 &&
+                       (Columns(*e, inner) == 1 || Rows(*e, inner) == 1));
+  if (vector) {
+    std::vector<int32_t> squares;
+    const std::vector<int32_t> parts(e->Kids(inner).begin(),
+                                     e->Kids(inner).end());
+    for (const int part : parts) {
+      squares.push_back(e->Add(Op::kMultiply, {part, part}));
+    }
+    return e->Add(Op::kRoot, {e->Add(Op::kAdd, squares), e->AddNumber(2)});
+  }
+  if (IsMatrix(*e, inner)) return BuildDeterminant(e, inner);
+  return e->AddFunction(Function::kAbs, {&inner, 1});
 }
 
 }  // namespace cohort

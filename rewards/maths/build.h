@@ -38,6 +38,10 @@ int BuildSum(Expr* e, bool product, int range, int last, int body);
 // The determinant of a square matrix of up to 3 rows; else -1.
 int BuildDeterminant(Expr* e, int matrix);
 
+// |inner|: of a tuple or a vector its length, of a matrix its determinant (-1
+// where that is not known), else the absolute value.
+int BuildAbsolute(Expr* e, int inner);
+
 // The derivative of `body` by the symbol `variable`; kDerivative where no rule
 // is known.
 int BuildDerivative(Expr* e, int body, std::string_view variable);

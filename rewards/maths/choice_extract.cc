@@ -84,6 +84,15 @@ char GoldLetter(std::string_view gold) {
 
 char LetterOfAnswer(std::string_view answer) {
   answer = Trimmed(answer);
+  static const RE2 named(
+      R"((?i)((?:\\(?:text|textbf|mathrm|mbox)\s*\{)?\s*)(?:option|choice|answer)\s*:?\s+(\(?[A-J]\b.*))",
+      RE2::Latin1);
+  std::string opening;
+  std::string unnamed;
+  if (RE2::FullMatch(answer, named, &opening, &unnamed)) {
+    unnamed = opening + unnamed;
+    answer = unnamed;
+  }
   static const RE2 alone(
       R"((?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*\{)?[\s$*]*\(?\s*([A-Ja-j])\s*\)?[\s$*]*\}?[\s$*]*[.:]?)",
       RE2::Latin1);

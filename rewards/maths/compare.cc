@@ -289,6 +289,10 @@ class Comparer {
         !HasNegative(values)) {
       return InOrder(left, values, nesting);
     }
+    // Where the names are given, a tuple in their order says as much.
+    if (list == a && Assigned(left, &values) && !HasNegative(values)) {
+      return InOrder(values, right, nesting);
+    }
     if (op == Op::kBraces || (w_.policy.drop_parentheses && op == Op::kList)) {
       return InOrder(left, right, nesting);
     }

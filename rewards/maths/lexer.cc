@@ -204,6 +204,7 @@ class Lexer {
       }
       if (!block->empty() && (bare || Follows(close))) {
         at_ += bare ? 0 : close.size();
+        if (open.starts_with("\\dot")) TakeLastDot(block);
         return;
       }
       block->clear();
@@ -211,6 +212,23 @@ class Lexer {
       return;
     }
     TakeEllipsis(decimals, block);
+  }
+
+  // The block that one dotted digit begins ends with another: 0.\dot{1}4\dot{2}
+  void TakeLastDot(std::string* block) {
+    const size_t begin = at_;
+    std::string more;
+    while (IsDigit(Peek())) more += text_[at_++];
+    const bool braced = Follows("\\dot{");
+    if (braced || Follows("\\dot ")) {
+      at_ += 5;
+      if (IsDigit(Peek()) && (!braced || Peek(1) == '}')) {
+        *block += more + text_[at_];
+        at_ += braced ? 2 : 1;
+        return;
+      }
+    }
+    at_ = begin;
   }
 
   // "0.333...", "0.1666\ldots", "0.1212...": the shortest block that stands at
@@ -300,6 +318,10 @@ class Lexer {
     const size_t begin = at_;
     while (IsLetter(Peek())) ++at_;
     std::string_view run = text_.substr(begin, at_ - begin);
+    const bool ordinal =
+        AfterNumber() && !spaced_ &&
+        (run == "st" || run == "nd" || run == "rd" || run == "th");
+    if (ordinal) return absl::OkStatus();
     const bool differential = run.size() == 2 && run[0] == 'd';
     const bool known = run.size() == 1 || IsKnownWord(run) || differential ||
                        (AfterNumber() && FindUnit(run) != nullptr);

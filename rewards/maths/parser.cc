@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "proto/status.h"
 #include "rewards/maths/parser_state.h"
@@ -10,6 +11,22 @@
 namespace cohort {
 
 constexpr size_t kMaxDepth = 512;
+
+namespace {
+
+bool IsSetLike(const Expr& e, int node) {
+  const Op op = e.OpOf(node);
+  return op == Op::kReals || op == Op::kInterval || op == Op::kSet ||
+         op == Op::kUnion || op == Op::kDifference ||
+         (op == Op::kTuple && e.nodes[node].count == 2);
+}
+
+bool IsPointName(const Expr& e, int node) {
+  return e.OpOf(node) == Op::kSymbol && e.Name(node).size() == 1 &&
+         absl::ascii_isupper(e.Name(node)[0]);
+}
+
+}  // namespace
 
 absl::Status NotUnderstood(std::string_view what) {
   return absl::InvalidArgumentError(
@@ -171,9 +188,7 @@ absl::Status MathParser::CloseFrame(std::string_view closer) {
   COHORT_ASSIGN_OR_RETURN(const int inner, Joined(frame));
   switch (frame.kind) {
     case FrameKind::kAbs: {
-      const int value = e_.OpOf(inner) == Op::kMatrix
-                            ? BuildDeterminant(&e_, inner)
-                            : e_.AddFunction(Function::kAbs, {&inner, 1});
+      const int value = BuildAbsolute(&e_, inner);
       if (value < 0) return NotUnderstood("a determinant");
       return Deliver(value);
     }
@@ -369,6 +384,9 @@ int MathParser::Value(const Operator& op, int a, int b) {
     case Pending::kAdd:
       return BuildArithmetic(&e_, Op::kAdd, a, b);
     case Pending::kSubtract:
+      if (e_.OpOf(b) == Op::kSet && IsSetLike(e_, a)) {
+        return e_.Add(Op::kDifference, {a, b});
+      }
       b = BuildArithmetic(&e_, Op::kNegate, b, -1);
       return b < 0 ? -1 : BuildArithmetic(&e_, Op::kAdd, a, b);
     case Pending::kPlusMinus:
@@ -379,6 +397,10 @@ int MathParser::Value(const Operator& op, int a, int b) {
       if (const int d = DerivativeOperator(e_, a); d >= 0) {
         const std::string name = e_.Name(d);
         return BuildDerivative(&e_, WithoutBraces(e_, b), name);
+      }
+      // A(1,2) is the point, with its name.
+      if (op.applied && e_.OpOf(b) == Op::kTuple && IsPointName(e_, a)) {
+        return b;
       }
       a = BuildArithmetic(&e_, Op::kMultiply, a, b);
       if (a >= 0 && op.applied) e_.nodes[a].flags |= kApplied;

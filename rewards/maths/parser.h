@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "rewards/maths/expr.h"
 #include "configs/math_policy.h"
+#include "rewards/maths/expr.h"
 
 namespace cohort {
 

@@ -110,10 +110,12 @@ absl::Status MathParser::PushPrefix(Pending kind) {
 }
 
 absl::Status MathParser::PushFunction(Function function) {
+  const bool decimal = Now().text == "lg";
   ++at_;
   operators_.push_back({.kind = Pending::kFunction,
                         .precedence = kFunctionLevel,
                         .function = function});
+  if (decimal) operators_.back().index = e_.AddNumber(10);
   return ScriptsOfOperator();
 }
 
@@ -353,7 +355,7 @@ absl::Status MathParser::TakeOperandCommand(std::string_view name) {
                           .function = Function::kRound});
     return ScriptsOfOperator();
   }
-  if (name == "$") {
+  if (name == "$" || name == "pounds" || name == "euro" || name == "yen") {
     ++at_;
     currency_ = true;
     return absl::OkStatus();

@@ -56,6 +56,15 @@ absl::Status MathParser::Juxtapose() {
   if (Now().kind == TokenKind::kNumber && number_before) {
     return NotUnderstood("numbers side by side");
   }
+  // "3 hours 20 minutes"
+  std::string kinds;
+  mpq_class size;
+  if (e_.OpOf(LastOperand()) == Op::kQuantity &&
+      Now().kind == TokenKind::kNumber && Top().relations.empty() &&
+      MeasureUnit(e_.Name(LastOperand()), &kinds, &size)) {
+    --at_;  // Nothing separates them; Separate passes one token.
+    return Separate(',');
+  }
   if (e_.OpOf(LastOperand()) == Op::kQuantity ||
       e_.OpOf(LastOperand()) == Op::kText) {
     return NotUnderstood("something behind a unit");
@@ -102,6 +111,7 @@ absl::Status MathParser::TakeOperator() {
         return absl::OkStatus();
       }
       if (text == ",") return Separate(',');
+      if (text == "to") return Binary(Pending::kRatio, kRatioLevel);
       if (token.operatorname && FunctionNamed(text).has_value()) {
         return Juxtapose();
       }
@@ -110,6 +120,7 @@ absl::Status MathParser::TakeOperator() {
     case TokenKind::kWord: {
       if (const char joiner = JoinerNamed(token.text)) return Separate(joiner);
       if (token.text == "mod") return Binary(Pending::kModulo, kMultiplyLevel);
+      if (token.text == "to") return Binary(Pending::kRatio, kRatioLevel);
       if (token.text == "choose") return Binary(Pending::kChoose, kAddLevel);
       const bool unit = tokens_[at_ - 1].kind == TokenKind::kNumber &&
                         FindUnit(token.text) != nullptr &&
@@ -255,6 +266,14 @@ absl::Status MathParser::TakeOperatorCommand(std::string_view name) {
   if (name == "lor" || name == "vee") return Separate('o');
   if (name == "%") return TakeOperatorChar('%');
   if (name == "$") return TakeUnit();
+  if (name == "degree") return TakeDegrees(1);
+  const bool measure = tokens_[at_ - 1].kind == TokenKind::kNumber;
+  if (measure && name == "Omega" && UnitEnds(at_ + 1)) {
+    return AddUnit("ohm", true);
+  }
+  if (measure && name == "mu" && Next().kind == TokenKind::kText) {
+    return AddUnit("micro", false);
+  }
   return TakeClosingCommand(name);
 }
 
@@ -326,6 +345,10 @@ absl::Status MathParser::TakeUnit() {
     return TakeDegrees(1);
   }
   if (Now().IsCommand("$")) return AddUnit("dollar", false);
+  constexpr std::string_view kAnd = " and";
+  if (lower.ends_with(kAnd) && Next().kind == TokenKind::kNumber) {
+    return AddUnit(lower.substr(0, lower.size() - kAnd.size()), false);
+  }
   return AddUnit(lower, false);
 }
 

@@ -318,6 +318,56 @@ class Prover {
         ca_ceil(z, x, ctx);
         return true;
       default:
+        return OfInverse(node, z);
+    }
+  }
+
+  // Functions by others that Calcium knows. Sources of the identities: NIST
+  // DLMF 4.23.9 (arccot as BallEvaluator takes it), 4.23(i), 4.37(iv).
+  bool OfInverse(int node, ca_ptr z) {
+    ca_ctx_struct* const ctx = context_.get();
+    const ca_ptr x = Kid(node, 0);
+    const auto function = static_cast<Function>(e_.nodes[node].payload);
+    switch (function) {
+      case Function::kArcsec:
+        ca_inv(z, x, ctx);
+        ca_acos(z, z, ctx);
+        return true;
+      case Function::kArccsc:
+        ca_inv(z, x, ctx);
+        ca_asin(z, z, ctx);
+        return true;
+      case Function::kArccot: {
+        ca_t half;
+        ca_init(half, ctx);
+        ca_pi(half, ctx);
+        ca_div_ui(half, half, 2, ctx);
+        ca_atan(z, x, ctx);
+        ca_sub(z, half, z, ctx);
+        ca_clear(half, ctx);
+        return true;
+      }
+      case Function::kArsinh:
+      case Function::kArcosh: {
+        ca_mul(z, x, x, ctx);
+        if (function == Function::kArsinh) {
+          ca_add_ui(z, z, 1, ctx);
+        } else {
+          // For x >= 1; the other branch is left unknown.
+          ca_t one;
+          ca_init(one, ctx);
+          ca_one(one, ctx);
+          const bool right = ca_check_ge(x, one, ctx) == T_TRUE;
+          ca_clear(one, ctx);
+          if (!right) return false;
+          ca_sub_ui(z, z, 1, ctx);
+        }
+        ca_sqrt(z, z, ctx);
+        ca_add(z, z, x, ctx);
+        ca_log(z, z, ctx);
+        return true;
+      }
+      default:
         return false;
     }
   }

@@ -140,6 +140,10 @@ int ValueOfChain(Workspace* w, int chain) {
   if (relations == std::string(1, kIn)) {
     return IsName(e, sides[0]) ? sides[1] : -1;
   }
+  const bool residue = relations == std::string(1, kOtherRelation) &&
+                       e.OpOf(sides[1]) == Op::kCall &&
+                       e.Name(sides[1]) == "\\pmod";
+  if (residue) return IsName(e, sides[0]) ? sides[1] : -1;
   if (relations.find_first_not_of("=~") != std::string::npos) return -1;
   // What stands before the first "about" is exact.
   const size_t about = relations.find(kApprox);

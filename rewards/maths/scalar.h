@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "configs/math_policy.h"
 #include "rewards/maths/ball.h"
 #include "rewards/maths/exact.h"
 #include "rewards/maths/expr.h"
 #include "rewards/maths/modular.h"
-#include "configs/math_policy.h"
 
 namespace cohort {
 

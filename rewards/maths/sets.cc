@@ -342,24 +342,45 @@ std::vector<int32_t> Pieces(const Expr& e, int node) {
   return pieces;
 }
 
+Comparison SamePiece(Workspace* w, int a, int b) {
+  const Node x = w->e.nodes[a];
+  const Node y = w->e.nodes[b];
+  if (x.op != y.op || x.flags != y.flags || x.count != y.count) {
+    return kIsDifferent;
+  }
+  for (int k = 0; k < x.count; ++k) {
+    const Comparison same = w->Same(w->e.Kid(a, k), w->e.Kid(b, k));
+    if (same.equality != Equality::kEqual) return same;
+  }
+  return kIsEqual;
+}
+
 // Sets with unknown ends: piece by piece, ends as scalars.
 Comparison SamePieces(Workspace* w, int a, int b) {
   const std::vector<int32_t> left = Pieces(w->e, a);
   const std::vector<int32_t> right = Pieces(w->e, b);
-  if (left.size() != right.size()) return kIsDifferent;
-  for (size_t i = 0; i < left.size(); ++i) {
-    const Node x = w->e.nodes[left[i]];
-    const Node y = w->e.nodes[right[i]];
-    if (x.op != y.op || x.flags != y.flags || x.count != y.count) {
-      return kIsDifferent;
-    }
-    for (int k = 0; k < x.count; ++k) {
-      const Comparison same =
-          w->Same(w->e.Kid(left[i], k), w->e.Kid(right[i], k));
-      if (same.equality != Equality::kEqual) return same;
-    }
+  if (left.size() != right.size() || left.size() > kMaxEndpoints) {
+    return kIsDifferent;
   }
-  return kIsEqual;
+  Comparison worst = kIsEqual;
+  std::vector<bool> found(right.size(), false);
+  for (size_t i = 0; i < left.size(); ++i) {
+    Comparison best = kIsDifferent;
+    for (size_t k = 0; k < right.size(); ++k) {
+      // The same place first: most unions are in order.
+      const size_t j = (i + k) % right.size();
+      if (found[j]) continue;
+      const Comparison same = SamePiece(w, left[i], right[j]);
+      if (same.equality == Equality::kUndecided) best = same;
+      if (same.equality != Equality::kEqual) continue;
+      found[j] = true;
+      best = same;
+      break;
+    }
+    if (best.equality == Equality::kDifferent) return best;
+    if (best.equality == Equality::kUndecided) worst = best;
+  }
+  return worst;
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ class UnitReader {
       } else {
         if (c == '/') sign_ = -1;
         after_caret_ = c == '^' || (after_caret_ && (c == '{' || c == '-'));
-        if (c == '-' && after_caret_) sign_ = -sign_;
+        negative_ = after_caret_ && (c == '-' || (negative_ && c != '^'));
         ++i;
       }
     }
@@ -141,6 +141,9 @@ class UnitReader {
       Raise(2);
     } else if (word == "cubed") {
       Raise(3);
+    } else if (word == "mph" || word == "kph" || word == "kmh") {
+      powers_[word == "mph" ? "mile" : "km"] += sign_;
+      powers_["hour"] -= sign_;
     } else if (!SaysNothing(word)) {
       last_ = Singular(word);
       powers_[last_] += sign_ * next_power_;
@@ -151,7 +154,7 @@ class UnitReader {
   void Raise(int power) {
     if (last_.empty()) return;
     int& now = powers_[last_];
-    now = now < 0 ? -power : power;
+    now = (now < 0) != negative_ ? -power : power;
   }
 
   std::map<std::string, int> powers_;
@@ -159,6 +162,7 @@ class UnitReader {
   int sign_ = 1;
   int next_power_ = 1;
   bool after_caret_ = false;
+  bool negative_ = false;  // The exponent has a minus.
 };
 
 }  // namespace

@@ -69,7 +69,7 @@ constexpr std::pair<std::string_view, char> kRelations[] = {
 constexpr std::string_view kPlainWords =
     "pi inf infty infinity sqrt and or mod nan NaN not choose oo frac DNE "
     "no yes odd cbrt alpha beta theta gamma lambda omega phi deg pct "
-    "percent";
+    "percent to";
 
 constexpr std::string_view kLayoutCommands =
     "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr "
@@ -102,7 +102,8 @@ constexpr std::string_view kOtherCommands =
     "vec hat overrightarrow widehat fbox mathcal pmod angle ast bullet land "
     "lor wedge vee backslash smallsetminus bigcup bigcap cr colon lVert "
     "rVert Vert imaginaryI imaginaryJ Bbb lparen rparen degree prime tilde "
-    "widetilde mathscr mathfrak underbrace framebox overleftrightarrow "
+    "pounds euro yen widetilde mathscr mathfrak underbrace framebox "
+    "overleftrightarrow "
     "partial";
 
 Words SplitWords(std::string_view words) {
