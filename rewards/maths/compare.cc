@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kMaxNesting = 16;
 constexpr size_t kMaxElements = 2000;
+constexpr long kMaxContinued = 1000;
 
 using Nodes = std::vector<int32_t>;
 
@@ -197,7 +198,48 @@ class Comparer {
         elements.push_back(expanded);
       }
     }
-    return Grouped(elements);
+    return Grouped(Continued(elements));
+  }
+
+  bool IsWhole(int node) {
+    const ExactValue& value = w_.exact.At(node);
+    return value.state == ValueState::kRational && value.value.get_den() == 1;
+  }
+
+  // "1, 3, ..., 9" as 1, 3, 5, 7, 9: whole numbers in even steps, of one where
+  // only one stands in front. Others as they are.
+  Nodes Continued(const Nodes& elements) {
+    const size_t size = elements.size();
+    if (size < 3) return elements;
+    const int dots = elements[size - 2];
+    if (!e_.IsSymbol(dots, "\\ldots") && !e_.IsSymbol(dots, "\\dots") &&
+        !e_.IsSymbol(dots, "\\cdots")) {
+      return elements;
+    }
+    std::vector<mpq_class> known;
+    for (size_t i = 0; i < size; ++i) {
+      if (i == size - 2) continue;
+      if (!IsWhole(elements[i])) return elements;
+      known.push_back(w_.exact.At(elements[i]).value);
+    }
+    const mpq_class last = known.back();
+    known.pop_back();
+    const mpq_class step =
+        known.size() > 1 ? known[1] - known[0] : mpq_class(1);
+    for (size_t i = 2; i < known.size(); ++i) {
+      if (known[i] - known[i - 1] != step) return elements;
+    }
+    if (step == 0) return elements;
+    const mpq_class more = (last - known.back()) / step;
+    if (more.get_den() != 1 || more < 1 || more > kMaxContinued)
+      return elements;
+    Nodes all(elements.begin(), elements.end() - 2);
+    mpq_class value = known.back();
+    for (long i = more.get_num().get_si(); i > 0; --i) {
+      value += step;
+      all.push_back(e_.AddNumber(value));
+    }
+    return all;
   }
 
   // "p=5, q=2; p=7, q=2": names that come again begin a new tuple.
@@ -350,9 +392,41 @@ class Comparer {
   Expr& e_;
 };
 
+// What stands before the last element "k \in \mathbb{Z}" of a list.
+struct Domain {
+  int rest = -1;
+  int symbol = -1;  // -1: there is no such element.
+  int set = -1;
+};
+
+Domain DomainOf(Expr& e, int node) {
+  if (e.OpOf(node) != Op::kList || e.nodes[node].count < 2) return {};
+  const Nodes kids(e.Kids(node).begin(), e.Kids(node).end());
+  const int last = kids.back();
+  if (!IsChain(e, last) || e.Name(last) != std::string(1, kIn)) return {};
+  const int symbol = e.Kid(last, 0);
+  const int set = e.Kid(last, 1);
+  if (e.OpOf(symbol) != Op::kSymbol || e.OpOf(set) != Op::kSymbol) return {};
+  const int rest = kids.size() == 2
+                       ? kids[0]
+                       : e.Add(Op::kList, Nodes(kids.begin(), kids.end() - 1),
+                               0, e.nodes[node].flags);
+  return {.rest = rest, .symbol = symbol, .set = set};
+}
+
 }  // namespace
 
 Comparison SameAnswers(Workspace* w, int gold, int prediction) {
+  // "2k\pi, k \in \mathbb{Z}": the name of k does not matter.
+  const Domain ours = DomainOf(w->e, gold);
+  const Domain theirs = DomainOf(w->e, prediction);
+  if (ours.symbol >= 0 && theirs.symbol >= 0) {
+    if (w->e.Name(ours.set) != w->e.Name(theirs.set)) return kIsDifferent;
+    const int renamed =
+        w->e.Substitute(theirs.rest, theirs.symbol, ours.symbol);
+    return Comparer(w).Same(ours.rest, renamed, 0);
+  }
+  if (ours.symbol >= 0) return Comparer(w).Same(ours.rest, prediction, 0);
   return Comparer(w).Same(gold, prediction, 0);
 }
 

@@ -367,6 +367,10 @@ absl::Status MathParser::TakeOperandCommand(std::string_view name) {
     ++at_;
     return absl::OkStatus();
   }
+  if (name == "det" && Next().IsCommand("[matrix")) {
+    at_ += 2;
+    return Open(FrameKind::kDet, '[');
+  }
   ++at_;
   if (name == "pi") return PushConstant(Op::kPi);
   if (name == "exponentialE") return PushConstant(Op::kE);

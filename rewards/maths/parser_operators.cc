@@ -251,6 +251,11 @@ absl::Status MathParser::TakeOperatorCommand(std::string_view name) {
     return Binary(Pending::kModulo, kMultiplyLevel);
   }
   if (name == "pmod") return Binary(Pending::kCongruence, kSetLevel);
+  // "x < -1 \cup x > 1" joins relations.
+  if (name == "cup" && !Top().relations.empty() &&
+      Top().relations.back() != kIn) {
+    return Separate('o');
+  }
   if (name == "cup" || name == "bigcup") {
     return Binary(Pending::kUnion, kSetLevel);
   }

@@ -85,6 +85,23 @@ void OutOfText(std::string* text) {
   if (Has(*text, ".")) RE2::GlobalReplace(text, clock, R"(\1m)");
 }
 
+// i, j and k in bold or with a hat are no imaginary units.
+void SpellUnitVectors(std::string* text) {
+  static const RE2 bold(R"(\\(?:mathbf|boldsymbol|bm|pmb)\s*\{\s*([ijk])\s*\})",
+                        RE2::Latin1);
+  static const RE2 hat(
+      R"(\\(?:hat|vec|widehat|overrightarrow)\s*\{\s*\\?(?:uvec)?([ijk])(?:math)?\s*\})",
+      RE2::Latin1);
+  static const RE2 bare_hat(R"(\\(?:hat|vec)\s+\\?([ijk])(?:math)?\b)",
+                            RE2::Latin1);
+  if (Has(*text, "\\b") || Has(*text, "\\mathbf") || Has(*text, "\\pmb")) {
+    RE2::GlobalReplace(text, bold, R"(\\uvec\1 )");
+  }
+  if (!Has(*text, "hat") && !Has(*text, "vec") && !Has(*text, "arrow")) return;
+  RE2::GlobalReplace(text, hat, R"(\\uvec\1 )");
+  RE2::GlobalReplace(text, bare_hat, R"(\\uvec\1 )");
+}
+
 int NumberNamed(std::string_view word) {
   static constexpr std::string_view kNames[] = {
       "two",    "three",    "four",     "five",    "six",
@@ -101,6 +118,7 @@ std::string UsualSpelling(std::string text) {
   SingleBackslashes(&text);
   DropLooks(&text);
   SpellSigns(&text);
+  SpellUnitVectors(&text);
   OutOfText(&text);
   return text;
 }

@@ -8,8 +8,8 @@
 namespace cohort {
 
 // Doubled backslashes, colours, spaces with a width, "+/-", "1.5 x 10^3",
-// "(mod 7)", \R, words in front of the answer ("\text{The answer is } 42"), an
-// answer inside \text{..}.
+// "(mod 7)", \R, \mathbf{i} and \hat{\jmath}, words in front of the answer
+// ("\text{The answer is } 42"), an answer inside \text{..}.
 std::string UsualSpelling(std::string text);
 
 // "{}_5C_2" and "_5C_2" as binomials.

@@ -91,7 +91,7 @@ constexpr std::string_view kSymbolCommands =
     "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "
     "Omega ell hbar aleph imath jmath square Box triangle circ star ldots "
     "dots cdots vdots ddots nabla partial top bot heartsuit spadesuit "
-    "diamondsuit clubsuit";
+    "diamondsuit clubsuit uveci uvecj uveck";
 
 constexpr std::string_view kOtherCommands =
     "frac dfrac tfrac cfrac sqrt binom pi infty cdot times div pm mp cup "
@@ -102,7 +102,7 @@ constexpr std::string_view kOtherCommands =
     "vec hat overrightarrow widehat fbox mathcal pmod angle ast bullet land "
     "lor wedge vee backslash smallsetminus bigcup bigcap cr colon lVert "
     "rVert Vert imaginaryI imaginaryJ Bbb lparen rparen degree prime tilde "
-    "pounds euro yen widetilde mathscr mathfrak underbrace framebox "
+    "det pounds euro yen widetilde mathscr mathfrak underbrace framebox "
     "overleftrightarrow "
     "partial";
 

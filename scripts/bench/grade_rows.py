@@ -3,7 +3,9 @@
   scripts/bench/grade_rows.py [--binary PATH] [--half even|odd] [--show N] FOLDER...
 
 A row is {"gold", "prediction", "form", "expected", "class", "policy", ...} as
-`cohort grade` takes it. Prints right, wrongly accepted and wrongly refused rows
+`cohort grade` takes it, or {"verifier", "completion", "expected", "class"} with
+what that verifier needs: "answer", "tolerance", "relative_tolerance", "choices",
+"pattern", ... Prints right, wrongly accepted and wrongly refused rows
 per class and per policy; --show lists the first N rows that came out wrong.
 Exits 1 if a class or policy misses its bar."""
 
@@ -111,10 +113,11 @@ def main():
     print(named.line("named policies"))
     print(f"undecided {undecided}; over 100 ms of CPU: {slow}")
     for row, result in failures[:arguments.show]:
-        prediction = str(row.get("prediction", row.get("prediction_parts", "bytes")))
+        prediction = str(row.get("prediction", row.get(
+            "prediction_parts", row.get("completion", "bytes"))))
         print(json.dumps({
-            "id": row["id"], "policy": row.get("policy"), "form": row["form"],
-            "expected": row["expected"], "gold": row["gold"][-200:],
+            "id": row["id"], "policy": row.get("policy"), "form": row.get("form"),
+            "expected": row["expected"], "gold": str(row.get("gold", row.get("answer")))[-200:],
             "prediction": prediction[-300:], "verdict": result["verdict"],
             "extracted": result["extracted"][-200:], "reason": result["reason"]},
             ensure_ascii=False))

@@ -192,6 +192,31 @@ class InputTest(Case):
         self.assertEqual(self.verdicts(self.channel, request),
                          [1, 2, 2, 2, 2, 3, 1])
 
+    def peak_mb(self):
+        """Of the worker that has needed most memory."""
+        peaks = [0]
+        for worker in workers_of(self.server.pid):
+            for line in pathlib.Path(
+                    f"/proc/{worker}/status").read_text().split("\n"):
+                if line.startswith("VmHWM:"):
+                    peaks.append(int(line.split()[1]) / 1024)
+        return max(peaks)
+
+    def test_no_megabyte_takes_100_ms_or_64_mb(self):
+        self.verdicts(self.channel, maths("1", b"\\boxed{1}"))
+        start = self.peak_mb()
+        pieces = [b"{", b"}", b"7", b"^", b"_", b"\\boxed{", b"\\boxed{7}", b"$x$",
+                  b"\\frac", b"(", b"1,", b"x+", b"\\sqrt{", b"answer is ", b"#",
+                  b"\\text{", b" and ", b"\xff", b"<answer>", b"</think>"]
+        for piece in pieces:
+            text = piece * (1000000 // len(piece))
+            request = maths(
+                "42", text, b"\\boxed{" + text + b"}", b"answer: " + text,
+                b"\\boxed{" + text[:16000] + b"}")
+            for grade in self.grade(self.channel, request).grades:
+                self.assertLess(grade.cpu_ms, 100, piece)
+            self.assertLess(self.peak_mb() - start, 64, piece)
+
     def test_a_deadline_that_has_passed_gives_no_grades(self):
         with self.assertRaises(grpc.RpcError) as late:
             self.grade(self.channel, maths("4", b"\\boxed{4}"), timeout=0)
@@ -265,6 +290,39 @@ class KillTest(Case):
             time.sleep(0.3)
         self.assert_whole(load)
         self.assertGreater(killed, 3)
+
+    def test_grade_over_a_file_survives_killed_workers(self):
+        rows = 40000
+        with open(self.folder / "in.jsonl", "w") as file:
+            for i in range(rows):
+                file.write(json.dumps(
+                    {"id": i, "verifier": "math", "answer": f"{i}/7",
+                     "completion": f"\\boxed{{\\frac{{{i + i % 2}}}{{7}}}}"}) + "\n")
+        grade = subprocess.Popen(
+            [BIN / "cohort-rewards", "grade", "--workers", "2", "--input",
+             self.folder / "in.jsonl", "--output", self.folder / "out.jsonl"],
+            stderr=subprocess.DEVNULL)
+        killed, seen = 0, set()
+        while grade.poll() is None:
+            workers = workers_of(grade.pid)
+            seen.update(workers)
+            for worker in workers[:1]:
+                try:
+                    os.kill(worker, signal.SIGKILL)
+                    killed += 1
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.4)  # A fresh one has begun to grade by then.
+        self.assertEqual(grade.returncode, 0)
+        self.assertGreater(killed, 1)
+        with open(self.folder / "out.jsonl") as file:
+            grades = [json.loads(line) for line in file]
+        self.assertEqual([g["id"] for g in grades], list(range(rows)))
+        for g in grades:
+            self.assertEqual(
+                g["verdict"], "wrong" if g["id"] % 2 else "correct", g)
+        self.assertFalse([w for w in seen
+                          if pathlib.Path(f"/proc/{w}").exists()])
 
     def test_a_killed_server_that_comes_back_loses_no_grade(self):
         listen = f"127.0.0.1:{free_port()}"

@@ -40,22 +40,24 @@ TEST(MathGraderTest, AgreesWithTheTable) {
 
 // Rows as `cohort grade` takes them; the parser of rows is tested with them.
 TEST(MathGraderTest, AgreesWithTheTablesOfGrading) {
-  std::ifstream file("tests/data/grading/own.jsonl");
-  std::string line;
   int number = 0;
-  while (std::getline(file, line)) {
-    const std::string place = absl::StrCat("own.jsonl:", ++number);
-    const auto row = ParseGradeRow(line, place);
-    COHORT_ASSERT_OK(row) << place;
-    ASSERT_EQ(row->flaw, "") << place;
-    const auto grade = MathGrader().GradeOne(
-        row->prompt, {.text = row->completion}, absl::InfiniteFuture());
-    const bool expected = nlohmann::json::parse(line)["expected"];
-    // No completion can be right where the gold is refused.
-    const bool accepted = grade.ok() && grade->verdict() == VERDICT_CORRECT;
-    EXPECT_EQ(accepted, expected) << place << ": " << line.substr(0, 300);
+  for (const std::string name : {"own.jsonl", "relatives.jsonl"}) {
+    std::ifstream file("tests/data/grading/" + name);
+    std::string line;
+    for (int i = 1; std::getline(file, line); ++i, ++number) {
+      const std::string place = absl::StrCat(name, ":", i);
+      const auto row = ParseGradeRow(line, place);
+      COHORT_ASSERT_OK(row) << place;
+      ASSERT_EQ(row->flaw, "") << place;
+      const auto grade = MathGrader().GradeOne(
+          row->prompt, {.text = row->completion}, absl::InfiniteFuture());
+      const bool expected = nlohmann::json::parse(line)["expected"];
+      // No completion can be right where the gold is refused.
+      const bool accepted = grade.ok() && grade->verdict() == VERDICT_CORRECT;
+      EXPECT_EQ(accepted, expected) << place << ": " << line.substr(0, 300);
+    }
   }
-  EXPECT_GT(number, 200);
+  EXPECT_GT(number, 700);
 }
 
 struct BadInput {
