@@ -19,7 +19,7 @@ constexpr int64_t kExpertRows = 24;  // At least, where an expert's are split.
 }  // namespace
 
 CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t count)
-    : rows(count) {
+    : rows(count), width(c.hidden_size) {
   const int64_t d = c.hidden_size;
   const int64_t h = c.num_attention_heads;
   const bool latent = c.IsLatent();
@@ -66,6 +66,13 @@ CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t count)
   context.resize(static_cast<size_t>(rows));
 }
 
+void CpuDecoder::Scratch::Begin(const int64_t* positions) {
+  for (int64_t n = 0; n < rows; ++n) {
+    context[static_cast<size_t>(n)] = static_cast<int32_t>(positions[n] + 1);
+  }
+  std::fill_n(y, rows * width, 0.0f);
+}
+
 PackedMatrix CpuDecoder::Pack(const at::Tensor& weight) {
   return {Data(weight), weight.size(0), weight.size(1), &memory_};
 }
@@ -105,37 +112,45 @@ CpuDecoder::CpuDecoder(const ModelConfig& config, const ModelWeights& weights,
     : config_(config),
       weights_(weights),
       rope_(rope),
-      head_(Pack(weights.head)),
-      moe_layers_(config.MoeLayers()) {
+      head_(Pack(weights.head)) {
   for (const LayerWeights& layer : weights.layers) {
     layers_.push_back(PackLayer(layer));
   }
   LinkMatrices();
 }
 
-void CpuDecoder::LinkMatrices() {
-  PackedMatrix* last = nullptr;
+PackedMatrix* CpuDecoder::LinkLayer(Layer* layer, PackedMatrix* last) {
   const auto add = [&](PackedMatrix* matrix) {
     if (matrix->outputs() == 0) return;
     if (last != nullptr) last->SetNext(matrix);
     last = matrix;
   };
-  for (Layer& layer : layers_) {
-    add(&layer.inputs);
-    add(&layer.q_b);
-    add(&layer.index_queries);
-    add(&layer.index_key);
-    add(&layer.index_gates);
-    add(&layer.output);
-    add(&layer.gate);
-    for (Mlp& expert : layer.experts) {
-      add(&expert.gate_up);
-      add(&expert.down);
-    }
-    add(&layer.mlp.gate_up);
-    add(&layer.mlp.down);
+  add(&layer->inputs);
+  add(&layer->q_b);
+  add(&layer->index_queries);
+  add(&layer->index_key);
+  add(&layer->index_gates);
+  add(&layer->output);
+  add(&layer->gate);
+  for (Mlp& expert : layer->experts) {
+    add(&expert.gate_up);
+    add(&expert.down);
   }
-  add(&head_);
+  add(&layer->mlp.gate_up);
+  add(&layer->mlp.down);
+  return last;
+}
+
+void CpuDecoder::LinkMatrices() {
+  PackedMatrix* last = nullptr;
+  for (Layer& layer : layers_) last = LinkLayer(&layer, last);
+  if (last != nullptr) last->SetNext(&head_);
+}
+
+void CpuDecoder::UseThreads(int threads) {
+  if (team_ == nullptr || team_->threads() != threads) {
+    team_ = std::make_unique<Team>(threads);
+  }
 }
 
 void CpuDecoder::ForRows(
@@ -144,6 +159,25 @@ void CpuDecoder::ForRows(
       team_->threads() == 1 ? 1 : (rows + kRowsPerPart - 1) / kRowsPerPart;
   team_->ForEach(parts, [&](int64_t part) {
     run(rows * part / parts, rows * (part + 1) / parts);
+  });
+}
+
+bool CpuDecoder::Continues(const DecodeBatch& batch, int64_t row) const {
+  return row > 0 && batch.positions[row] == batch.positions[row - 1] + 1 &&
+         PlaceOf(batch, row, batch.positions[row - 1]) ==
+             PlaceOf(batch, row - 1);
+}
+
+void CpuDecoder::ForSequences(
+    const DecodeBatch& batch,
+    const std::function<void(const RowRange&)>& run) const {
+  const auto whole = [&](int64_t row) {
+    while (row < batch.size && Continues(batch, row)) ++row;
+    return row;
+  };
+  ForRows(batch.size, [&](int64_t begin, int64_t end) {
+    const RowRange rows = {.begin = whole(begin), .end = whole(end)};
+    if (rows.begin < rows.end) run(rows);
   });
 }
 
@@ -166,8 +200,8 @@ Angles CpuDecoder::AnglesOf(const DecodeBatch& batch, int64_t row) const {
           .interleave = config_.rope.interleave};
 }
 
-int64_t CpuDecoder::PlaceOf(const DecodeBatch& batch, int64_t row) const {
-  const int64_t position = batch.positions[row];
+int64_t CpuDecoder::PlaceOf(const DecodeBatch& batch, int64_t row,
+                            int64_t position) const {
   const int64_t block =
       batch.tables[row * batch.table_row + position / batch.block_tokens];
   return (block * batch.block_tokens + position % batch.block_tokens) *
@@ -316,39 +350,41 @@ void CpuDecoder::RunExperts(const Layer& layer, int32_t* routes,
   });
 }
 
+void CpuDecoder::RunLayer(const DecodeBatch& batch, const Layer& layer,
+                          float* cache, int32_t* routes, Scratch* s) const {
+  AddAndNorm(layer.weights->input_norm, s);
+  if (config_.IsLatent()) {
+    AttendLatent(batch, layer, cache, s);
+  } else {
+    AttendGrouped(batch, layer, cache, s);
+  }
+  AddAndNorm(layer.weights->post_norm, s);
+  if (layer.experts.empty()) {
+    RunMlp(layer.mlp, s->rows, s->x, s->hidden, s->y, team_.get());
+  } else {
+    RunExperts(layer, routes, batch.route_row, s);
+  }
+}
+
 void CpuDecoder::Step(const DecodeBatch& batch, int threads) {
   if (batch.size == 0) return;
-  if (team_ == nullptr || team_->threads() != threads) {
-    team_ = std::make_unique<Team>(threads);
-  }
+  UseThreads(threads);
   const int64_t d = config_.hidden_size;
   Scratch s(config_, batch.size);
   for (int64_t n = 0; n < s.rows; ++n) {
     std::copy_n(Data(weights_.embedding) + batch.tokens[n] * d, d,
                 s.state + n * d);
-    s.context[static_cast<size_t>(n)] =
-        static_cast<int32_t>(batch.positions[n] + 1);
   }
-  std::fill_n(s.y, s.rows * d, 0.0f);
-  const int64_t k = config_.router.experts_per_token;
+  s.Begin(batch.positions);
   int32_t* routes = batch.routes;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    AddAndNorm(layer.weights->input_norm, &s);
-    if (config_.IsLatent()) {
-      AttendLatent(batch, layer, batch.caches[i], &s);
-    } else {
-      AttendGrouped(batch, layer, batch.caches[i], &s);
-    }
-    AddAndNorm(layer.weights->post_norm, &s);
-    if (layer.experts.empty()) {
-      RunMlp(layer.mlp, s.rows, s.x, s.hidden, s.y, team_.get());
-    } else {
-      RunExperts(layer, routes, moe_layers_ * k, &s);
-      routes += k;
+    RunLayer(batch, layers_[i], batch.caches[i], routes, &s);
+    if (!layers_[i].experts.empty()) {
+      routes += config_.router.experts_per_token;
     }
   }
   AddAndNorm(weights_.norm, &s);
+  std::copy_n(s.x, s.rows * d, batch.hidden);
   head_.Multiply(s.rows, s.x, d, batch.logits, config_.vocab_size, team_.get());
 }
 

@@ -25,7 +25,8 @@ namespace cohort {
 
 struct Angles;
 
-// B sequences with one new token each.
+// B new tokens, one or some of each sequence; those of one sequence follow each
+// other.
 struct DecodeBatch {
   int64_t size = 0;                    // B
   const int64_t* tokens = nullptr;     // [B]
@@ -35,7 +36,17 @@ struct DecodeBatch {
   std::vector<float*> caches;  // Per layer [blocks, block_tokens, W].
   int64_t block_tokens = 0;
   float* logits = nullptr;    // [B, V], written
+  float* hidden = nullptr;    // [B, D], behind the final norm, written
   int32_t* routes = nullptr;  // [B, MoE layers, K], written
+  int64_t route_row = 0;      // MoE layers times K.
+};
+
+// What the multi-token prediction head reads beside its batch, whose one cache
+// is the head's and whose tokens are those after the rows.
+struct AheadInputs {
+  const float* hidden;    // [B, D], of the model, behind the final norm
+  const int64_t* wanted;  // [W] the rows that logits [W, V] are written of
+  int64_t wanted_count;   // W
 };
 
 class CpuDecoder {
@@ -46,6 +57,10 @@ class CpuDecoder {
 
   // Requires tokens, positions and block numbers in range.
   void Step(const DecodeBatch& batch, int threads);
+
+  // The same of the prediction head (model/mtp.h), which the model must have.
+  void StepAhead(const DecodeBatch& batch, const AheadInputs& inputs,
+                 int threads);
 
  private:
   using Buffer = hwy::AlignedFreeUniquePtr<float[]>;
@@ -66,6 +81,11 @@ class CpuDecoder {
     PackedMatrix gate;
     std::vector<Mlp> experts;
   };
+  // The prediction head.
+  struct Ahead {
+    PackedMatrix project;
+    Layer layer;
+  };
   struct Scratch;
   struct RowRange {
     int64_t begin;
@@ -75,17 +95,31 @@ class CpuDecoder {
   PackedMatrix Pack(const at::Tensor& weight);
   Mlp PackMlp(const at::Tensor& gate_up, const at::Tensor& down);
   Layer PackLayer(const LayerWeights& weights);
-  // Tells each matrix what a step multiplies after it.
+  void PackAhead();
+  // Tells each matrix what a step multiplies after it, the layers' behind
+  // `last`. Returns the last of them.
+  PackedMatrix* LinkLayer(Layer* layer, PackedMatrix* last);
   void LinkMatrices();
 
+  void UseThreads(int threads);
   // Calls `run` for ranges of rows that together are [0, rows).
   void ForRows(int64_t rows,
                const std::function<void(int64_t, int64_t)>& run) const;
+  // The same for the rows of a batch, those of one sequence in one range: the
+  // later ones see what the earlier ones leave in the cache.
+  void ForSequences(const DecodeBatch& batch,
+                    const std::function<void(const RowRange&)>& run) const;
+  // Whether a row's sequence is that of the row before it.
+  bool Continues(const DecodeBatch& batch, int64_t row) const;
   // The residual stream takes what a sublayer gave, and s->x its norm.
   void AddAndNorm(const at::Tensor& weight, Scratch* s) const;
   // Where row `row` of the batch lies: its angles, and its place in a cache.
   Angles AnglesOf(const DecodeBatch& batch, int64_t row) const;
-  int64_t PlaceOf(const DecodeBatch& batch, int64_t row) const;
+  int64_t PlaceOf(const DecodeBatch& batch, int64_t row) const {
+    return PlaceOf(batch, row, batch.positions[row]);
+  }
+  int64_t PlaceOf(const DecodeBatch& batch, int64_t row,
+                  int64_t position) const;
   // s.query of some rows against the cache; out: [N, H, value_width].
   void AttendToCache(const DecodeBatch& batch, const RowRange& rows,
                      const PagedLayout& layout, const float* cache,
@@ -119,6 +153,10 @@ class CpuDecoder {
   void RunRouted(const Layer& layer, Scratch* s) const;
   void RunExperts(const Layer& layer, int32_t* routes, int64_t route_row,
                   Scratch* s) const;
+  // One layer, from what the sublayer before it left in s->y to what its own
+  // last one leaves there. routes: of the layer, [B, K], rows route_row apart.
+  void RunLayer(const DecodeBatch& batch, const Layer& layer, float* cache,
+                int32_t* routes, Scratch* s) const;
 
   const ModelConfig& config_;
   const ModelWeights& weights_;
@@ -126,7 +164,7 @@ class CpuDecoder {
   PackedMemory memory_;
   std::vector<Layer> layers_;
   PackedMatrix head_;
-  int64_t moe_layers_;
+  Ahead ahead_;                 // Packed when first needed.
   std::unique_ptr<Team> team_;  // Of the last step's number of threads.
 };
 

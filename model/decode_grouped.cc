@@ -45,12 +45,11 @@ void CpuDecoder::AttendGrouped(const DecodeBatch& batch, const Layer& layer,
   const int64_t d = config_.hidden_size;
   layer.inputs.Multiply(s->rows, s->x, d, s->projected, layer.inputs.outputs(),
                         team_.get());
-  ForRows(s->rows, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
+  ForSequences(batch, [&](const RowRange& rows) {
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
       PlaceGrouped(batch, layer, n, cache, s);
     }
-    AttendToCache(batch, {.begin = begin, .end = end}, GroupedLayout(config_),
-                  cache, *s, s->heads);
+    AttendToCache(batch, rows, GroupedLayout(config_), cache, *s, s->heads);
   });
   layer.output.Multiply(s->rows, s->heads, layer.output.inputs(), s->y, d,
                         team_.get());

@@ -55,7 +55,8 @@ void CpuDecoder::SelectTokens(const DecodeBatch& batch, const Layer& layer,
       config_.index_topk,
       *std::max_element(s->context.begin(), s->context.end()));
   s->selected.resize(static_cast<size_t>(s->rows * s->selected_row));
-  ForRows(s->rows, [&](int64_t begin, int64_t end) {
+  ForSequences(batch, [&](const RowRange& rows) {
+    const auto [begin, end] = rows;
     for (int64_t n = begin; n < end; ++n) {
       PlaceIndex(batch, layer, n, cache, s);
     }

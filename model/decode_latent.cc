@@ -101,8 +101,8 @@ void CpuDecoder::AttendLatent(const DecodeBatch& batch, const Layer& layer,
                               float* cache, Scratch* s) const {
   ProjectLatent(layer, s);
   if (config_.IsSparse()) SelectTokens(batch, layer, cache, s);
-  ForRows(s->rows, [&](int64_t begin, int64_t end) {
-    AttendLatentRows(batch, layer, {.begin = begin, .end = end}, cache, s);
+  ForSequences(batch, [&](const RowRange& rows) {
+    AttendLatentRows(batch, layer, rows, cache, s);
   });
   layer.output.Multiply(s->rows, s->heads, layer.output.inputs(), s->y,
                         config_.hidden_size, team_.get());

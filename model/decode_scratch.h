@@ -71,7 +71,8 @@ inline void RotateOne(const float* x, const Angles& angles, float* y) {
 
 // Memory for a step of N rows.
 struct CpuDecoder::Scratch {
-  int64_t rows = 0;  // N
+  int64_t rows = 0;   // N
+  int64_t width = 0;  // D
   Buffer memory;
   float* state = nullptr;         // [N, D], the residual stream
   float* x = nullptr;             // [N, D], normalised
@@ -96,6 +97,9 @@ struct CpuDecoder::Scratch {
   std::vector<int32_t> context;  // [N]
 
   Scratch(const ModelConfig& c, int64_t count);
+
+  // Before the first layer: no sublayer's result yet, and what each row sees.
+  void Begin(const int64_t* positions);
 };
 
 }  // namespace cohort

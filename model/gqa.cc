@@ -61,6 +61,11 @@ at::Tensor GroupedForward(const ModelConfig& config, const GroupedWeights& w,
                                    config.SoftmaxScale()));
 }
 
+at::Tensor GroupedCachedRows(const ModelConfig& config, const GroupedWeights& w,
+                             const at::Tensor& x, const RowFacts& rows) {
+  return CachedRows(MakeGroupedHeads(config, w, x, rows));
+}
+
 at::Tensor GroupedDecode(const ModelConfig& config, const GroupedWeights& w,
                          const at::Tensor& x, const DecodePlaces& places,
                          const at::Tensor& cache) {

@@ -25,7 +25,11 @@ at::Tensor GroupedForward(const ModelConfig& config, const GroupedWeights& w,
                           const std::vector<int64_t>& offsets,
                           AttentionExtras* extras);
 
-// One new token per sequence; writes its row to `cache` first.
+// What the cache stores of each row, [N, 2 G P]. x: [N, D], normalised.
+at::Tensor GroupedCachedRows(const ModelConfig& config, const GroupedWeights& w,
+                             const at::Tensor& x, const RowFacts& rows);
+
+// New tokens; writes their rows to `cache` first.
 //   x: [B, D], normalised; cache: [blocks, block_tokens, 2 G P]
 // Returns [B, D]. Not differentiable.
 at::Tensor GroupedDecode(const ModelConfig& config, const GroupedWeights& w,

@@ -80,6 +80,16 @@ Heads FullHeads(const ModelConfig& c, const Projected& p, const at::Tensor& kv,
       .v = by_head.narrow(2, nope, c.v_head_dim).contiguous()};
 }
 
+// index: not looked at without sparse attention.
+at::Tensor CachedRows(const ModelConfig& c, const Projected& p,
+                      const IndexerRows& index, const RowFacts& rows) {
+  const at::Tensor k_rope =
+      Rotate(p.k_rope.unsqueeze(1), rows.cos, rows.sin, c.rope.interleave);
+  std::vector<at::Tensor> cached = {p.latent, k_rope.squeeze(1)};
+  if (c.IsSparse()) cached.push_back(index.key);
+  return at::cat(cached, -1);
+}
+
 // x [N, H, a] times weight [H, b, a], head by head. Returns [N, H, b].
 at::Tensor LinearPerHead(const at::Tensor& x, const at::Tensor& weight) {
   std::vector<at::Tensor> heads;
@@ -135,23 +145,29 @@ AbsorbedWeights Absorb(const ModelConfig& config, const at::Tensor& kv_b) {
                          .contiguous()};
 }
 
+at::Tensor MlaCachedRows(const ModelConfig& config, const LayerWeights& layer,
+                         const at::Tensor& x, const RowFacts& rows) {
+  const Projected p = Project(config, layer.attention, x);
+  IndexerRows index;
+  if (config.IsSparse()) {
+    index = MakeIndexerRows(config, layer.indexer, x, p.low, rows);
+  }
+  return CachedRows(config, p, index, rows);
+}
+
 at::Tensor MlaDecode(const ModelConfig& config, const LayerWeights& layer,
                      const AbsorbedWeights& absorbed, const at::Tensor& x,
                      const DecodePlaces& places, const at::Tensor& cache) {
   const Projected p = Project(config, layer.attention, x);
   const RowFacts& rows = places.rows;
   const auto [q_nope, q_rope] = SplitQueries(config, p.q, rows);
-  const at::Tensor k_rope =
-      Rotate(p.k_rope.unsqueeze(1), rows.cos, rows.sin, config.rope.interleave);
-  std::vector<at::Tensor> cached = {p.latent, k_rope.squeeze(1)};
   IndexerRows index;
   if (config.IsSparse()) {
     index = MakeIndexerRows(config, layer.indexer, x, p.low, rows);
-    cached.push_back(index.key);
   }
   cache.view({-1, cache.size(2)})
       .index_copy_(0, places.slots,
-                   at::cat(cached, -1).to(cache.scalar_type()));
+                   CachedRows(config, p, index, rows).to(cache.scalar_type()));
   PagedContext where = {.cache = cache,
                         .block_tables = places.block_tables,
                         .context = places.context,

@@ -39,7 +39,11 @@ struct AbsorbedWeights {
 };
 AbsorbedWeights Absorb(const ModelConfig& config, const at::Tensor& kv_b);
 
-// One new token per sequence; writes its row to `cache` first.
+// What the cache stores of each row, [N, W]. x: [N, D], normalised.
+at::Tensor MlaCachedRows(const ModelConfig& config, const LayerWeights& layer,
+                         const at::Tensor& x, const RowFacts& rows);
+
+// New tokens; writes their rows to `cache` first.
 //   x: [B, D], normalised; cache: [blocks, block_tokens, W]
 // Returns [B, D]. Not differentiable.
 at::Tensor MlaDecode(const ModelConfig& config, const LayerWeights& layer,

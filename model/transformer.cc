@@ -1,6 +1,5 @@
 #include "model/transformer.h"
 
-#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include "model/decode_cpu.h"
@@ -12,39 +11,6 @@
 #include "model/rms_norm.h"
 
 namespace cohort {
-namespace {
-
-// The chosen experts of all layers as the sampler records them.
-at::Tensor StackRoutes(const std::vector<at::Tensor>& routes, int64_t rows,
-                       int64_t per_token) {
-  if (routes.empty()) return at::empty({rows, 0, per_token}, at::kInt);
-  return at::stack(routes, 1).to(at::kCPU, at::kInt);
-}
-
-// The kernels read memory by these numbers.
-void CheckInRange(const DecodeBatch& batch, const ModelConfig& config,
-                  int64_t blocks) {
-  for (int64_t b = 0; b < batch.size; ++b) {
-    const int64_t position = batch.positions[b];
-    TORCH_CHECK_INDEX(
-        batch.tokens[b] >= 0 && batch.tokens[b] < config.vocab_size,
-        "Decode: row ", b, " has token ", batch.tokens[b], " of ",
-        config.vocab_size);
-    TORCH_CHECK_INDEX(position >= 0 &&
-                          position < config.max_position_embeddings &&
-                          position < batch.table_row * batch.block_tokens,
-                      "Decode: row ", b, " is at position ", position, " of ",
-                      config.max_position_embeddings, ", its table covers ",
-                      batch.table_row * batch.block_tokens);
-    for (int64_t j = 0; j <= position / batch.block_tokens; ++j) {
-      const int32_t block = batch.tables[b * batch.table_row + j];
-      TORCH_CHECK_INDEX(block >= 0 && block < blocks, "Decode: row ", b,
-                        " lies in block ", block, " of ", blocks);
-    }
-  }
-}
-
-}  // namespace
 
 PackedTokens PackSequences(const std::vector<std::vector<int32_t>>& sequences,
                            at::Device device) {
@@ -120,6 +86,14 @@ std::vector<at::Tensor> Transformer::CorrectionBiases() const {
     if (layer.moe.bias.defined()) biases.push_back(layer.moe.bias);
   }
   return biases;
+}
+
+at::Tensor Transformer::StackRoutes(const std::vector<at::Tensor>& routes,
+                                    int64_t rows) const {
+  if (routes.empty()) {
+    return at::empty({rows, 0, config_.router.experts_per_token}, at::kInt);
+  }
+  return at::stack(routes, 1).to(at::kCPU, at::kInt);
 }
 
 void Transformer::WeightsChanged() {
@@ -232,92 +206,11 @@ SampleResult Transformer::Prefill(const PackedTokens& batch,
     last.push_back(batch.offsets[s] - 1);
   }
   const at::Tensor rows = at::tensor(last, at::kLong).to(device());
-  return {.logits = Logits(all.hidden.index_select(0, rows)),
-          .routes = StackRoutes(all.routes, batch.tokens.size(0),
-                                config_.router.experts_per_token)};
-}
-
-SampleResult Transformer::Decode(const at::Tensor& tokens,
-                                 const at::Tensor& positions,
-                                 const at::Tensor& block_tables,
-                                 KvCache* cache) const {
-  const c10::InferenceMode inference;
-  TORCH_CHECK(tokens.dim() == 1 && tokens.sizes() == positions.sizes() &&
-                  block_tables.dim() == 2 &&
-                  block_tables.size(0) == tokens.size(0),
-              "Decode: tokens ", tokens.sizes(), ", positions ",
-              positions.sizes(), ", block_tables ", block_tables.sizes());
-  return RunsOnKernels(weights_.embedding) && RunsOnKernels(cache->layer(0))
-             ? DecodeOnKernels(tokens, positions, block_tables, cache)
-             : DecodeOnLibTorch(tokens, positions, block_tables, cache);
-}
-
-SampleResult Transformer::DecodeOnKernels(const at::Tensor& tokens,
-                                          const at::Tensor& positions,
-                                          const at::Tensor& block_tables,
-                                          KvCache* cache) const {
-  const at::Tensor token = tokens.contiguous();
-  const at::Tensor position = positions.contiguous();
-  const at::Tensor table = block_tables.contiguous();
-  DecodeBatch batch;
-  batch.size = token.size(0);
-  batch.tokens = token.const_data_ptr<int64_t>();
-  batch.positions = position.const_data_ptr<int64_t>();
-  batch.tables = table.const_data_ptr<int32_t>();
-  batch.table_row = table.size(1);
-  batch.block_tokens = cache->block_tokens();
-  CheckInRange(batch, config_, cache->blocks());
-  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
-    batch.caches.push_back(cache->layer(i).data_ptr<float>());
-  }
-  SampleResult result;
-  result.logits = at::empty({batch.size, config_.vocab_size}, at::kFloat);
-  result.routes = at::empty(
-      {batch.size, config_.MoeLayers(), config_.router.experts_per_token},
-      at::kInt);
-  batch.logits = result.logits.mutable_data_ptr<float>();
-  batch.routes = result.routes.mutable_data_ptr<int32_t>();
-  if (decoder_ == nullptr) {
-    decoder_ = std::make_unique<CpuDecoder>(config_, weights_, rope_);
-  }
-  decoder_->Step(batch, at::get_num_threads());
-  return result;
-}
-
-SampleResult Transformer::DecodeOnLibTorch(const at::Tensor& tokens,
-                                           const at::Tensor& positions,
-                                           const at::Tensor& block_tables,
-                                           KvCache* cache) const {
-  if (config_.IsLatent() && absorbed_.empty()) {
-    for (const LayerWeights& layer : weights_.layers) {
-      absorbed_.push_back(Absorb(config_, layer.attention.kv_b));
-    }
-  }
-  const int64_t block_tokens = cache->block_tokens();
-  const at::Tensor block =
-      block_tables.gather(1, positions.div(block_tokens, "floor").unsqueeze(1))
-          .squeeze(1);
-  const DecodePlaces places{
-      .rows = FactsOf(positions),
-      .slots = block * block_tokens + positions.remainder(block_tokens),
-      .block_tables = block_tables,
-      .context = (positions + 1).to(at::kInt)};
-  std::vector<at::Tensor> routes;
-  at::Tensor h = weights_.embedding.index_select(0, tokens);
-  for (size_t i = 0; i < weights_.layers.size(); ++i) {
-    const LayerWeights& layer = weights_.layers[i];
-    const at::Tensor x = RmsNorm(h, layer.input_norm, config_.rms_norm_eps);
-    const at::Tensor& cached = cache->layer(static_cast<int64_t>(i));
-    h = h + (config_.IsLatent()
-                 ? MlaDecode(config_, layer, absorbed_[i], x, places, cached)
-                 : GroupedDecode(config_, layer.grouped, x, places, cached));
-    h = h + FeedForward(layer,
-                        RmsNorm(h, layer.post_norm, config_.rms_norm_eps),
-                        nullptr, &routes);
-  }
-  return {.logits = Logits(RmsNorm(h, weights_.norm, config_.rms_norm_eps)),
-          .routes = StackRoutes(routes, tokens.size(0),
-                                config_.router.experts_per_token)};
+  if (cache->ahead().defined()) FillAhead(batch, all.hidden, target);
+  const at::Tensor hidden = all.hidden.index_select(0, rows);
+  return {.logits = Logits(hidden),
+          .routes = StackRoutes(all.routes, batch.tokens.size(0)),
+          .hidden = hidden};
 }
 
 }  // namespace cohort

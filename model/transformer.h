@@ -46,6 +46,21 @@ struct ForwardResult {
 struct SampleResult {
   at::Tensor logits;  // [S or B, V] float32
   at::Tensor routes;  // [N or B, MoE layers, K] int32, ascending; on the CPU
+  at::Tensor hidden;  // [S or B, D], what the logits are of: after the final
+                      // norm
+};
+
+// Rows of the multi-token prediction head over the paged cache. The row of a
+// sequence's token i joins its hidden state with token i + 1 and lies in the
+// place of token i + 1: siblings share the places of their prompt, and its last
+// token is followed by another one in each of them.
+struct AheadRows {
+  at::Tensor hidden;     // [B, D], of Prefill or Decode
+  at::Tensor tokens;     // [B] int64, token i + 1
+  at::Tensor positions;  // [B] int64, i
+  at::Tensor slots;   // [B, longest] int32; column j: where token j + 1 lies,
+                      // block * block_tokens + place
+  at::Tensor wanted;  // [W] int64, the rows whose logits are wanted
 };
 
 // Single-threaded. Tensor arithmetic inside uses at::get_num_threads() threads;
@@ -102,17 +117,25 @@ class Transformer {
   ForwardResult PredictAhead(const MtpBatch& batch,
                              const at::Tensor& hidden) const;
 
-  // Runs whole prompts and writes their rows to `cache`; slots [N] int64:
-  // where each token goes, block * block_tokens + place in the block. Logits
-  // are those of each sequence's last token. Requires no empty sequence.
+  // Runs whole prompts and writes their rows to `cache`, those of the
+  // prediction head too where it has them; slots [N] int64: where each token
+  // goes, block * block_tokens + place in the block. Logits are those of each
+  // sequence's last token. Requires no empty sequence.
   SampleResult Prefill(const PackedTokens& batch, const at::Tensor& slots,
                        KvCache* cache) const;
 
-  // One new token per sequence, over the cache (MLA: the absorbed form).
+  // New tokens, mostly one per sequence, over the cache (MLA: the absorbed
+  // form). Of some tokens of one sequence, in rows that follow each other, the
+  // later ones see the earlier ones: on the CPU in float32 with the bits that
+  // they would have one call after another.
   //   tokens, positions: [B] int64; block_tables: [B, max_blocks] int32, which
   //   already covers the new token's place
   SampleResult Decode(const at::Tensor& tokens, const at::Tensor& positions,
                       const at::Tensor& block_tables, KvCache* cache) const;
+
+  // The prediction head over the cache, which must have its layer: logits
+  // [W, V] float32 of the tokens after rows.tokens.
+  at::Tensor DecodeAhead(const AheadRows& rows, KvCache* cache) const;
 
   // To be called after weights were written: drops what was derived from them
   // (packed or absorbed copies used in decoding).
@@ -148,6 +171,13 @@ class Transformer {
   at::Tensor FeedForward(const LayerWeights& layer, const at::Tensor& x,
                          const at::Tensor* forced,
                          std::vector<at::Tensor>* routes) const;
+  // [M, D], what the prediction head's layer reads.
+  at::Tensor JoinAhead(const at::Tensor& tokens,
+                       const at::Tensor& hidden) const;
+  // Writes the head's rows of whole prompts.
+  void FillAhead(const PackedTokens& batch, const at::Tensor& hidden,
+                 const CacheTarget& target) const;
+  CpuDecoder* Decoder() const;
   SampleResult DecodeOnKernels(const at::Tensor& tokens,
                                const at::Tensor& positions,
                                const at::Tensor& block_tables,
@@ -156,7 +186,21 @@ class Transformer {
                                 const at::Tensor& positions,
                                 const at::Tensor& block_tables,
                                 KvCache* cache) const;
+  at::Tensor DecodeAheadOnKernels(const AheadRows& rows,
+                                  const at::Tensor& cache) const;
+  at::Tensor DecodeAheadOnLibTorch(const AheadRows& rows,
+                                   const at::Tensor& cache) const;
+  // `absorbed`: of the layer; not looked at without MLA.
+  at::Tensor DecodeLayer(const LayerWeights& layer,
+                         const AbsorbedWeights* absorbed, const at::Tensor& h,
+                         const DecodePlaces& places, const at::Tensor& cache,
+                         std::vector<at::Tensor>* routes) const;
+  // Of all layers, then that of the prediction head if there is one.
+  const std::vector<AbsorbedWeights>& Absorbed() const;
   at::Tensor Logits(const at::Tensor& hidden) const;
+  // The chosen experts of all layers as the sampler records them.
+  at::Tensor StackRoutes(const std::vector<at::Tensor>& routes,
+                         int64_t rows) const;
   RowFacts FactsOf(const at::Tensor& positions) const;
 
   const ModelConfig config_;

@@ -101,13 +101,16 @@ class SamplerCache {
     }
     auto cache = KvCache::Create(
         model.config(), static_cast<int64_t>(order.size()), block_tokens_,
-        model.Head().scalar_type(), model.device());
+        model.Head().scalar_type(), model.device(),
+        /*ahead=*/model.config().num_nextn_predict_layers > 0);
     COHORT_CHECK(cache.ok());
     cache_ = *std::move(cache);
     // What was never written must never matter.
+    constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
     for (int64_t i = 0; i < model.config().num_hidden_layers; ++i) {
-      cache_.layer(i).fill_(std::numeric_limits<float>::quiet_NaN());
+      cache_.layer(i).fill_(kNothing);
     }
+    if (cache_.ahead().defined()) cache_.ahead().fill_(kNothing);
     tables_ = at::tensor(order, at::kLong)
                   .narrow(0, 0, sequences * width)
                   .view({sequences, width})
