@@ -73,6 +73,7 @@ void Visit(Visitor& visit, C& c) {
   visit("lease_prompts", c.lease_prompts, AtLeast(1));
   visit("threads", c.threads, AtLeast(1));
   visit("block_tokens", c.block_tokens, AtLeast(1));
+  visit("speculative", c.speculative);
   visit("lease_timeout", c.lease_timeout, Above(0));
 }
 

@@ -20,6 +20,7 @@ absl::StatusOr<std::string> PlannedMemory(const Config& config) {
   bool reference = false;
   int64_t longest = 0;
   int64_t sequences = 0;
+  int64_t layers = model.num_hidden_layers;
   for (const StageConfig& stage : config.stages) {
     if (stage.kind != "rl") continue;
     reference = reference || stage.learner.kl_weight != 0;
@@ -28,9 +29,10 @@ absl::StatusOr<std::string> PlannedMemory(const Config& config) {
         longest, std::min<int64_t>(model.max_position_embeddings,
                                    2 * stage.rollout.max_completion_tokens));
     sequences = std::max<int64_t>(sequences, stage.rollout.max_sequences);
+    if (stage.rollout.speculative) layers = model.num_hidden_layers + 1;
   }
-  const int64_t cache = sequences * longest * model.num_hidden_layers *
-                        KvCache::BytesPerToken(model, at::kFloat);
+  const int64_t cache =
+      sequences * longest * layers * KvCache::BytesPerToken(model, at::kFloat);
   std::string text = "planned memory:\n";
   const auto line = [&text](const char* what, int64_t bytes) {
     absl::StrAppendFormat(&text, "  %-42s %10.1f MiB\n", what,

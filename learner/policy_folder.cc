@@ -45,13 +45,14 @@ absl::Status CheckVocabulary(const Policy& policy, const ModelConfig& config) {
 }
 
 absl::Status CheckMtp(const Config& run, const ModelConfig& model) {
+  if (model.num_nextn_predict_layers > 0) return absl::OkStatus();
   for (const StageConfig& stage : run.stages) {
-    if (stage.learner.mtp_weight > 0 && model.num_nextn_predict_layers == 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "stage ", stage.name.empty() ? stage.kind : stage.name,
-          ": learner.mtp_weight is set, but ", run.model.checkpoint,
-          " has no multi-token prediction head"));
-    }
+    const bool trained = stage.learner.mtp_weight > 0;
+    if (!trained && !stage.rollout.speculative) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "stage ", stage.name.empty() ? stage.kind : stage.name, ": ",
+        trained ? "learner.mtp_weight" : "rollout.speculative", " is set, but ",
+        run.model.checkpoint, " has no multi-token prediction head"));
   }
   return absl::OkStatus();
 }

@@ -16,11 +16,15 @@ struct StepSums {
   double graded = 0;
   double tokens = 0;
   double trajectories = 0;
+  double drafted = 0;
+  double accepted = 0;
 };
 
 StepSums SumUp(const StepGroups& taken) {
   StepSums sums;
   for (const Group& group : taken.groups) {
+    sums.drafted += static_cast<double>(group.drafted_tokens());
+    sums.accepted += static_cast<double>(group.accepted_tokens());
     for (const Trajectory& trajectory : group.trajectories()) {
       sums.trajectories += 1;
       sums.tokens += trajectory.tokens_size();
@@ -79,6 +83,9 @@ void SetGroupMetrics(const StepGroups& taken, int64_t policy_version,
   row->Set("rollout/staleness_mean",
            Ratio(staleness, static_cast<double>(taken.groups.size())));
   row->Set("rollout/tokens_per_second", TokensPerSecond(taken));
+  if (sums.drafted > 0) {
+    row->Set("rollout/draft_acceptance", sums.accepted / sums.drafted);
+  }
 }
 
 void SetMismatchMetrics(const Mismatch& mismatch, MetricsRow* row) {

@@ -62,6 +62,14 @@ std::optional<BlockCopy> BlockManager::Append(BlockTable* table) {
   return copy;
 }
 
+void BlockManager::TakeBack(BlockTable* table) {
+  COHORT_CHECK(table->tokens > 0);
+  --table->tokens;
+  if (table->tokens % block_tokens_ != 0) return;
+  Drop(table->blocks.back());
+  table->blocks.pop_back();
+}
+
 void BlockManager::Release(BlockTable* table) {
   // Backwards, so that the blocks are handed out again in the same order.
   for (auto block = table->blocks.rbegin(); block != table->blocks.rend();

@@ -50,6 +50,9 @@ class BlockManager {
   // is returned. Requires BlocksToAppend(*table) free blocks.
   std::optional<BlockCopy> Append(BlockTable* table);
 
+  // Undoes the last Append, but for a copy that it made. Requires a token.
+  void TakeBack(BlockTable* table);
+
   // Gives the blocks back and empties the table.
   void Release(BlockTable* table);
 

@@ -18,6 +18,9 @@ struct EngineStats {
   int64_t prefilled_tokens = 0;
   int64_t steps = 0;
   double busy_s = 0;  // Wall seconds inside Step.
+  // Guesses at a next token that were checked, and those that were right.
+  int64_t drafted_tokens = 0;
+  int64_t accepted_tokens = 0;
 };
 
 // Single-threaded.

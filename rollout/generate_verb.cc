@@ -43,6 +43,7 @@ struct GenerateFlags {
   bool ignore_eos = false;
   std::string tokenizer;
   int max_sequences = 256;
+  bool speculative = false;
 };
 
 struct Loaded {
@@ -194,25 +195,40 @@ absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
   return lines;
 }
 
+void LogStats(const EngineStats& stats, double cpu_s) {
+  COHORT_LOG(INFO) << "generated sampled_tokens=" << stats.sampled_tokens
+                   << " prefilled_tokens=" << stats.prefilled_tokens
+                   << " steps=" << stats.steps << " busy_s=" << stats.busy_s
+                   << " cpu_s=" << cpu_s;
+  if (stats.drafted_tokens == 0) return;
+  COHORT_LOG(INFO) << "guessed drafted_tokens=" << stats.drafted_tokens
+                   << " accepted_tokens=" << stats.accepted_tokens
+                   << " acceptance="
+                   << static_cast<double>(stats.accepted_tokens) /
+                          static_cast<double>(stats.drafted_tokens);
+}
+
 absl::Status Generate(const GenerateFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(std::vector<GenerateRow> rows,
                           ParseRows(flags.input, &ParseGenerateRow));
   COHORT_ASSIGN_OR_RETURN(const Loaded loaded, Load(flags));
+  if (flags.speculative &&
+      loaded.model->config().num_nextn_predict_layers == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("flag --speculative: ", flags.model.model,
+                     " has no multi-token prediction head"));
+  }
   COHORT_ASSIGN_OR_RETURN(
       const std::unique_ptr<ModelEngine> engine,
-      ModelEngine::Create({.max_sequences = flags.max_sequences},
+      ModelEngine::Create({.max_sequences = flags.max_sequences,
+                           .speculative = flags.speculative},
                           loaded.model.get(), loaded.tokenizer.get(), nullptr));
   const std::clock_t cpu_before = std::clock();
   COHORT_ASSIGN_OR_RETURN(
       const std::string lines,
       SampleRows(flags, std::move(rows), loaded, engine.get()));
-  const EngineStats stats = engine->stats();
-  COHORT_LOG(INFO) << "generated sampled_tokens=" << stats.sampled_tokens
-                   << " prefilled_tokens=" << stats.prefilled_tokens
-                   << " steps=" << stats.steps << " busy_s=" << stats.busy_s
-                   << " cpu_s="
-                   << static_cast<double>(std::clock() - cpu_before) /
-                          CLOCKS_PER_SEC;
+  LogStats(engine->stats(),
+           static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC);
   return WriteOutput(flags.output, lines);
 }
 
@@ -239,6 +255,9 @@ int GenerateVerb(const std::vector<std::string>& args) {
               "bytes: one token per byte; default: the folder's");
   parser.Flag("max-sequences", &flags.max_sequences, "N",
               "completions under way at the same time");
+  parser.Switch("speculative", &flags.speculative,
+                "guess tokens with the model's prediction head and check two "
+                "to a step: the same completions");
   if (const std::optional<int> exit = parser.Parse(args)) return *exit;
   const std::string wrong = CheckFlags(flags);
   if (!wrong.empty()) return WrongCall("generate", wrong);

@@ -4,7 +4,6 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -17,9 +16,6 @@
 
 namespace cohort {
 namespace {
-
-// Some 100 us of sampling: what is worth a second thread.
-constexpr int64_t kLogitsPerThread = 300'000;
 
 // The experts of rows [begin, end), as Trajectory.routes lays them out.
 void AppendRoutes(const at::Tensor& routes, int64_t begin, int64_t end,
@@ -62,10 +58,13 @@ int64_t BlocksToHold(const ModelEngineSettings& settings,
       (config.max_position_embeddings + settings.block_tokens - 1) /
           settings.block_tokens +
       1;
-  const int64_t block_bytes = KvCache::BytesPerToken(config, dtype) *
-                              config.num_hidden_layers * settings.block_tokens;
+  const int64_t layers =
+      config.num_hidden_layers + (settings.speculative ? 1 : 0);
+  const int64_t block_bytes =
+      KvCache::BytesPerToken(config, dtype) * layers * settings.block_tokens;
   const int64_t affordable = std::min<int64_t>(
-      settings.cache_bytes / block_bytes, std::numeric_limits<int32_t>::max());
+      settings.cache_bytes / block_bytes,
+      std::numeric_limits<int32_t>::max() / settings.block_tokens);
   return std::max(per_sequence,
                   std::min(settings.max_sequences * per_sequence, affordable));
 }
@@ -114,16 +113,21 @@ absl::Status ApplyWeights(const WeightSet& weights, Transformer* model) {
 absl::StatusOr<std::unique_ptr<ModelEngine>> ModelEngine::Create(
     const ModelEngineSettings& settings, Transformer* model,
     const Tokenizer* tokenizer, WeightReceiver* weights) {
+  if (settings.speculative && model->config().num_nextn_predict_layers == 0) {
+    return absl::InvalidArgumentError(
+        "the model has no multi-token prediction head to make guesses with");
+  }
   const at::ScalarType dtype = model->Head().scalar_type();
   const SchedulerSettings scheduler = {
       .blocks = BlocksToHold(settings, model->config(), dtype),
       .block_tokens = settings.block_tokens,
       .max_sequences = settings.max_sequences,
-      .prefill_tokens = settings.prefill_tokens};
+      .prefill_tokens = settings.prefill_tokens,
+      .draft = settings.speculative};
   COHORT_ASSIGN_OR_RETURN(
       KvCache cache,
       KvCache::Create(model->config(), scheduler.blocks, scheduler.block_tokens,
-                      dtype, model->device()));
+                      dtype, model->device(), settings.speculative));
   return std::unique_ptr<ModelEngine>(
       new ModelEngine(scheduler, model, tokenizer, weights, std::move(cache)));
 }
@@ -136,7 +140,11 @@ ModelEngine::ModelEngine(const SchedulerSettings& scheduler, Transformer* model,
       weights_(weights),
       cache_(std::move(cache)),
       scheduler_(scheduler),
-      version_(weights == nullptr ? 0 : -1) {}
+      version_(weights == nullptr ? 0 : -1) {
+  if (scheduler.draft) {
+    drafter_ = std::make_unique<Drafter>(model, &cache_, &sampler_);
+  }
+}
 
 absl::Status ModelEngine::CheckLease(const Lease& lease) const {
   const auto invalid = [&](const std::string& what) {
@@ -250,60 +258,90 @@ absl::Status ModelEngine::RunPrefill(
     }
   }
   stats_.prefilled_tokens += packed.offsets.back();
-  return SampleTokens(result.logits, draws);
+  COHORT_RETURN_IF_ERROR(SampleTokens(result.logits, draws));
+  if (drafter_ == nullptr) return absl::OkStatus();
+  for (const auto& [sequence, row] : draws) {
+    if (sequence->state == SequenceState::kFinished) continue;
+    drafter_->Note(sequence, sequence->prompt->PromptTokens() - 1,
+                   result.hidden.narrow(0, row, 1));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ModelEngine::RunDecode(const StepPlan& plan) {
   for (const BlockCopy& copy : plan.copies) {
     cache_.CopyBlock(copy.from, copy.to);
   }
-  std::vector<int64_t> tokens;
-  std::vector<int64_t> positions;
-  std::vector<Draw> draws;
-  for (Sequence* sequence : plan.decode) {
-    tokens.push_back(*sequence->trajectory.tokens().rbegin());
-    positions.push_back(sequence->table.tokens - 1);
-    draws.push_back(
-        {.sequence = sequence, .row = static_cast<int64_t>(draws.size())});
+  const DecodeRows rows = RowsToFeed(plan.decode);
+  const SampleResult result =
+      model_->Decode(ToDevice(rows.tokens, model_->device()),
+                     ToDevice(rows.positions, model_->device()),
+                     BlockTables(rows.sequences, model_->device()), &cache_);
+  COHORT_RETURN_IF_ERROR(SampleTokens(result.logits, rows.draws));
+  std::vector<int64_t> kept(rows.draws.size(), 1);  // Rows of each sequence.
+  std::vector<Draw> behind_guesses;
+  for (size_t i = 0; i < rows.draws.size(); ++i) {
+    const auto& [sequence, row] = rows.draws[i];
+    if (!CheckGuess(rows.guesses[i], sequence)) continue;
+    kept[i] = 2;
+    behind_guesses.push_back({.sequence = sequence, .row = row + 1});
   }
-  const SampleResult result = model_->Decode(
-      ToDevice(tokens, model_->device()), ToDevice(positions, model_->device()),
-      BlockTables(plan.decode, model_->device()), &cache_);
-  if (result.routes.defined()) {
-    for (const Draw& draw : draws) {
-      AppendRoutes(result.routes, draw.row, draw.row + 1,
+  COHORT_RETURN_IF_ERROR(SampleTokens(result.logits, behind_guesses));
+  for (size_t i = 0; i < rows.draws.size(); ++i) {
+    const auto& [sequence, row] = rows.draws[i];
+    if (result.routes.defined()) {
+      AppendRoutes(result.routes, row, row + kept[i],
                    model_->config().n_routed_experts,
-                   draw.sequence->trajectory.mutable_routes());
+                   sequence->trajectory.mutable_routes());
+    }
+    if (sequence->state == SequenceState::kFinished) continue;
+    scheduler_.DropGuess(sequence);
+    if (drafter_ == nullptr) continue;
+    drafter_->Note(sequence, rows.positions[static_cast<size_t>(row)],
+                   result.hidden.narrow(0, row, kept[i]));
+  }
+  return absl::OkStatus();
+}
+
+ModelEngine::DecodeRows ModelEngine::RowsToFeed(
+    const std::vector<Sequence*>& sequences) {
+  DecodeRows rows;
+  rows.guesses = drafter_ == nullptr
+                     ? std::vector<int32_t>(sequences.size(), Drafter::kNoGuess)
+                     : drafter_->Guess(sequences);
+  const auto feed = [&](Sequence* sequence, int32_t token, int64_t position) {
+    rows.tokens.push_back(token);
+    rows.positions.push_back(position);
+    rows.sequences.push_back(sequence);
+  };
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    Sequence* const sequence = sequences[i];
+    const int64_t position = sequence->CachedTokens();
+    rows.draws.push_back({.sequence = sequence,
+                          .row = static_cast<int64_t>(rows.tokens.size())});
+    feed(sequence, *sequence->trajectory.tokens().rbegin(), position);
+    if (rows.guesses[i] != Drafter::kNoGuess) {
+      feed(sequence, rows.guesses[i], position + 1);
     }
   }
-  return SampleTokens(result.logits, draws);
+  return rows;
+}
+
+bool ModelEngine::CheckGuess(int32_t guess, Sequence* sequence) {
+  if (guess == Drafter::kNoGuess) return false;
+  ++stats_.drafted_tokens;
+  ++sequence->prompt->drafted_tokens;
+  if (guess != *sequence->trajectory.tokens().rbegin()) return false;
+  ++stats_.accepted_tokens;
+  ++sequence->prompt->accepted_tokens;
+  return sequence->state != SequenceState::kFinished;
 }
 
 absl::Status ModelEngine::SampleTokens(const at::Tensor& logits,
                                        const std::vector<Draw>& draws) {
-  const at::Tensor rows = logits.to(at::kCPU).contiguous();  // [S or B, V]
-  const int64_t v = rows.size(1);
-  const float* const data = rows.const_data_ptr<float>();
-  const auto count = static_cast<int64_t>(draws.size());
-  std::vector<absl::StatusOr<SampledToken>> sampled(
-      draws.size(), SampledToken{.token = 0, .logprob = 0});
-  if (team_ == nullptr || team_->threads() != at::get_num_threads()) {
-    team_ = std::make_unique<Team>(at::get_num_threads());
-  }
-  const int64_t parts = std::clamp<int64_t>(
-      count * v / kLogitsPerThread, 1,
-      std::min<int64_t>(std::max<int64_t>(count, 1), 4 * team_->threads()));
-  team_->ForEach(parts, [&](int64_t part) {
-    Sampler sampler;
-    for (int64_t i = count * part / parts; i < count * (part + 1) / parts;
-         ++i) {
-      const auto& [sequence, row] = draws[static_cast<size_t>(i)];
-      sampled[static_cast<size_t>(i)] = sampler.Sample(
-          {data + row * v, static_cast<size_t>(v)},
-          sequence->prompt->lease.sampling(),
-          sequence->random.Uniform(sequence->trajectory.tokens_size()));
-    }
-  });
+  if (draws.empty()) return absl::OkStatus();
+  const std::vector<absl::StatusOr<SampledToken>> sampled =
+      sampler_.Sample(logits, draws);
   for (size_t i = 0; i < draws.size(); ++i) {
     Sequence* const sequence = draws[i].sequence;
     if (!sampled[i].ok()) {
@@ -350,6 +388,7 @@ void ModelEngine::Finish(Sequence* sequence, FinishReason reason) {
     trajectory.set_text(std::move(text));
   }
   stop_finders_.erase(sequence);
+  if (drafter_ != nullptr) drafter_->Forget(sequence);
   scheduler_.Finish(sequence);
   --sequence->prompt->unfinished;
   --pending_;
@@ -371,6 +410,8 @@ std::vector<Group> ModelEngine::TakeFinishedGroups() {
       *group.add_trajectories() = std::move(sequence.trajectory);
     }
     group.set_prompt_routes(std::move(prompt->routes));
+    group.set_drafted_tokens(prompt->drafted_tokens);
+    group.set_accepted_tokens(prompt->accepted_tokens);
     group.set_sample_s(absl::ToDoubleSeconds(absl::Now() - prompt->since));
     return true;
   });

@@ -10,12 +10,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/kernels/team.h"
 #include "model/kv_cache.h"
 #include "model/tokenizer.h"
 #include "model/transformer.h"
+#include "rollout/drafter.h"
 #include "rollout/engine.h"
-#include "rollout/sampler.h"
+#include "rollout/row_sampler.h"
 #include "rollout/scheduler.h"
 #include "rollout/stop_text.h"
 #include "rollout/weight_receiver.h"
@@ -29,6 +29,8 @@ struct ModelEngineSettings {
   // Upper bound of the cache; never less than one sequence over all of
   // the model's positions needs.
   int64_t cache_bytes = int64_t{2} << 30;
+  // Guess next tokens and check two to a step (rollout/drafter.h).
+  bool speculative = false;
 };
 
 // Names and shapes of the weights that a receiver must get for `model`.
@@ -44,6 +46,7 @@ class ModelEngine : public Engine {
   // All must outlive the engine.
   //   tokenizer: null where completions need no text
   //   weights: null where `model` holds the weights already, as version 0
+  //   kInvalidArgument  speculative, and the model has no prediction head
   static absl::StatusOr<std::unique_ptr<ModelEngine>> Create(
       const ModelEngineSettings& settings, Transformer* model,
       const Tokenizer* tokenizer, WeightReceiver* weights);
@@ -58,10 +61,14 @@ class ModelEngine : public Engine {
   const Scheduler& scheduler() const { return scheduler_; }
 
  private:
-  // A sequence, and the row of logits that its next token is drawn from.
-  struct Draw {
-    Sequence* sequence;
-    int64_t row;
+  // What a decode feeds: of each sequence the token sampled last, and behind it
+  // the guess at the next where there is one.
+  struct DecodeRows {
+    std::vector<int64_t> tokens;
+    std::vector<int64_t> positions;
+    std::vector<Sequence*> sequences;
+    std::vector<Draw> draws;       // Each sequence's first row.
+    std::vector<int32_t> guesses;  // Of each sequence.
   };
 
   ModelEngine(const SchedulerSettings& scheduler, Transformer* model,
@@ -71,6 +78,10 @@ class ModelEngine : public Engine {
   absl::Status CheckLease(const Lease& lease) const;
   absl::Status RunPrefill(const std::vector<PromptUnderWay*>& prompts);
   absl::Status RunDecode(const StepPlan& plan);
+  DecodeRows RowsToFeed(const std::vector<Sequence*>& sequences);
+  // Counts a guess at the token that `sequence` has sampled meanwhile. Whether
+  // the row behind it gives the sequence's next token.
+  bool CheckGuess(int32_t guess, Sequence* sequence);
   absl::Status SampleTokens(const at::Tensor& logits,
                             const std::vector<Draw>& draws);
   void TakeToken(Sequence* sequence, const SampledToken& sampled);
@@ -88,7 +99,8 @@ class ModelEngine : public Engine {
   int64_t pending_ = 0;
   int64_t version_;
   EngineStats stats_;
-  std::unique_ptr<Team> team_;  // Of at::get_num_threads(), for sampling.
+  RowSampler sampler_;
+  std::unique_ptr<Drafter> drafter_;  // Null where nothing is guessed.
 };
 
 }  // namespace cohort

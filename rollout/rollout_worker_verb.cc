@@ -166,7 +166,8 @@ absl::Status WorkForLearner(const WorkerFlags& flags, const Peers& peers,
   COHORT_ASSIGN_OR_RETURN(
       const std::unique_ptr<ModelEngine> engine,
       ModelEngine::Create({.max_sequences = rollout.max_sequences,
-                           .block_tokens = rollout.block_tokens},
+                           .block_tokens = rollout.block_tokens,
+                           .speculative = rollout.speculative},
                           model.get(), tokenizer.get(), &weights));
   WorkerSettings settings;
   settings.name = flags.name;
@@ -184,7 +185,9 @@ absl::Status WorkForLearner(const WorkerFlags& flags, const Peers& peers,
   COHORT_LOG(INFO) << "left learner=" << flags.learner
                    << " sampled_tokens=" << stats.sampled_tokens
                    << " prefilled_tokens=" << stats.prefilled_tokens
-                   << " steps=" << stats.steps << " busy_s=" << stats.busy_s;
+                   << " steps=" << stats.steps << " busy_s=" << stats.busy_s
+                   << " drafted_tokens=" << stats.drafted_tokens
+                   << " accepted_tokens=" << stats.accepted_tokens;
   *sampled = engine->PolicyVersion() >= 0;
   return status;
 }

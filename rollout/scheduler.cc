@@ -132,22 +132,39 @@ void Scheduler::PlanDecode(StepPlan* plan) {
   const bool plenty = needed <= blocks_.free_blocks();
   short_of_blocks_ = false;
   for (size_t i = 0; i < running_.size(); ++i) {
-    Sequence* const sequence = running_[i];
-    const int64_t wanted = blocks_.BlocksToAppend(sequence->table);
-    if (!plenty && wanted > 0) {
-      std::vector<BlockClaim> granted = claims;
-      granted[i].held += wanted;
-      granted[i].needed -= wanted;
-      const int64_t left = blocks_.free_blocks() - wanted;
-      if (left < 0 || !AllCanFinish(left, std::move(granted))) {
-        short_of_blocks_ = true;
-        continue;
-      }
+    if (Grow(i, plenty, &claims, &plan->copies)) {
+      plan->decode.push_back(running_[i]);
+    } else {
+      short_of_blocks_ = true;
     }
-    const std::optional<BlockCopy> copy = blocks_.Append(&sequence->table);
-    if (copy.has_value()) plan->copies.push_back(*copy);
-    claims[i] = ClaimOf(*sequence);
-    plan->decode.push_back(sequence);
+  }
+  // Guesses take what is left: nobody sits out for another one's.
+  if (!settings_.draft || short_of_blocks_) return;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (running_[i]->CanUseGuess()) Grow(i, plenty, &claims, &plan->copies);
+  }
+}
+
+bool Scheduler::Grow(size_t i, bool plenty, std::vector<BlockClaim>* claims,
+                     std::vector<BlockCopy>* copies) {
+  Sequence* const sequence = running_[i];
+  const int64_t wanted = blocks_.BlocksToAppend(sequence->table);
+  if (!plenty && wanted > 0) {
+    std::vector<BlockClaim> granted = *claims;
+    granted[i].held += wanted;
+    granted[i].needed -= wanted;
+    const int64_t left = blocks_.free_blocks() - wanted;
+    if (left < 0 || !AllCanFinish(left, std::move(granted))) return false;
+  }
+  const std::optional<BlockCopy> copy = blocks_.Append(&sequence->table);
+  if (copy.has_value()) copies->push_back(*copy);
+  (*claims)[i] = ClaimOf(*sequence);
+  return true;
+}
+
+void Scheduler::DropGuess(Sequence* sequence) {
+  while (sequence->table.tokens > sequence->CachedTokens()) {
+    blocks_.TakeBack(&sequence->table);
   }
 }
 

@@ -17,10 +17,12 @@ struct SchedulerSettings {
   int64_t block_tokens = 16;
   int64_t max_sequences = 256;    // Decoding at the same time.
   int64_t prefill_tokens = 8192;  // In one prefill; one prompt may exceed it.
+  bool draft = false;  // Room for a guess at the token after the one fed.
 };
 
 // Either prompts to prefill, whose tables are allocated, or sequences to
-// decode, whose tables have room for the token they feed. Copies come first.
+// decode, whose tables have room for the token they feed and, where one was
+// granted, for a guess at the next. Copies come first.
 struct StepPlan {
   std::vector<PromptUnderWay*> prefill;
   std::vector<BlockCopy> copies;
@@ -49,6 +51,10 @@ class Scheduler {
   // prompt) before it plans again.
   StepPlan Plan();
 
+  // Takes back what the table of `sequence` holds beyond its cached tokens: the
+  // room of a guess that was wrong.
+  void DropGuess(Sequence* sequence);
+
   // `sequence` has its last token: it leaves at once.
   void Finish(Sequence* sequence);
 
@@ -59,6 +65,10 @@ class Scheduler {
   bool Admit(PromptUnderWay* prompt);
   void StartWaiting();
   void PlanDecode(StepPlan* plan);
+  // Room for one more token of running_[i], if it can be granted; claims[i] is
+  // brought up to date.
+  bool Grow(size_t i, bool plenty, std::vector<BlockClaim>* claims,
+            std::vector<BlockCopy>* copies);
   // Blocks beyond the prompt's full ones, which its siblings share.
   int64_t OwnBlocks(const Sequence& sequence) const;
   int64_t MostOwnBlocks(const PromptUnderWay& prompt) const;

@@ -2,6 +2,14 @@
 
 namespace cohort {
 
+int64_t Sequence::CachedTokens() const {
+  return prompt->PromptTokens() + trajectory.tokens_size() - 1;
+}
+
+bool Sequence::CanUseGuess() const {
+  return trajectory.tokens_size() + 2 <= prompt->max_completion_tokens;
+}
+
 void AppendToken(int32_t token, float logprob, int64_t policy_version,
                  Trajectory* trajectory) {
   const int32_t place = trajectory->tokens_size();

@@ -28,6 +28,15 @@ struct Sequence {
   SequenceState state = SequenceState::kWaiting;
   Trajectory trajectory = {};  // What has been sampled so far.
   BlockTable table = {};       // Prompt and completion; empty until it runs.
+
+  // Tokens that belong in the cache between two steps: all but the last one.
+  int64_t CachedTokens() const;
+
+  // Whether a guess at the token after the one sampled last can spare a step:
+  // one that ends the completion by its length is never fed.
+  bool CanUseGuess() const;
+  // Whether the table, that covers the token sampled last, covers a guess too.
+  bool HasRoomForGuess() const { return table.tokens > CachedTokens() + 1; }
 };
 
 // A leased prompt with all its completions.
@@ -39,6 +48,8 @@ struct PromptUnderWay {
   std::vector<Sequence> members;  // Never grows: sequences are pointed at.
   std::string routes;             // Group.prompt_routes.
   int64_t unfinished;             // Members.
+  int64_t drafted_tokens = 0;     // Group.drafted_tokens.
+  int64_t accepted_tokens = 0;    // Group.accepted_tokens.
 
   int64_t PromptTokens() const { return lease.prompt().tokens_size(); }
 };

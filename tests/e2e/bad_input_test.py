@@ -28,6 +28,7 @@ class BadInputTest(Case):
             ("rollout.top_p=1.5", "top_p"),
             ("rollout.max_completion_tokens=4096", "positions"),
             ("learner.learning_rate=fast", "learning_rate"),
+            ("rollout.speculative=true", "rollout.speculative"),
             ("learner.no_such=1", "no_such"),
         ):
             self.assert_refused(self.try_train("--set", override), 1, word)

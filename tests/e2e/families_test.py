@@ -137,6 +137,39 @@ class FamiliesTest(unittest.TestCase):
                 self.assertLessEqual(gaps.mean(), limits["logits_mean_abs"])
                 self.assertLessEqual(gaps.max(), limits["logits_max_abs"])
 
+    def test_guesses_change_no_completion(self):
+        heads = 0
+        for folder, form, path in fixtures():
+            config = json.loads((folder / form / "config.json").read_text())
+            if not config.get("num_nextn_predict_layers"):
+                continue
+            heads += 1
+            self.write_prompts(Tensors(path))
+            for flags in (["--temperature", 0], ["--n", 6],
+                          ["--n", 6, "--temperature", 0.7, "--top-p", 0.9],
+                          ["--n", 6, "--top-k", 8, "--threads", 2]):
+                common = ["generate", "--model", folder / form, "--input",
+                          "in.jsonl", "--max-tokens", 24, *flags]
+                plain = self.run_verb(*common, "--output", "plain.jsonl")
+                guessed = self.run_verb(*common, "--output", "guessed.jsonl",
+                                        "--speculative")
+                with self.subTest(fixture=folder.name, form=form, flags=flags):
+                    self.assertEqual(
+                        (self.folder / "guessed.jsonl").read_bytes(),
+                        (self.folder / "plain.jsonl").read_bytes())
+                    self.assertNotIn("acceptance=", plain.stderr)
+                    self.assertIn("acceptance=", guessed.stderr)
+        self.assertGreater(heads, 0)
+
+    def test_guesses_need_a_head(self):
+        write_rows(self.folder / "in.jsonl", [{"id": 1, "ids": [1]}])
+        model = ROOT / "tests/data/parity/deepseek_v3/fp32"
+        result = self.run_verb("generate", "--model", model, "--input",
+                               "in.jsonl", "--output", "-", "--speculative",
+                               code=1)
+        self.assertIn("--speculative", result.stderr)
+        self.assertIn("prediction head", result.stderr)
+
     def test_an_unknown_family_is_named(self):
         (self.folder / "m").mkdir()
         (self.folder / "m/config.json").write_text(

@@ -17,6 +17,21 @@ TEST(BlockManagerTest, ATableCoversItsTokens) {
   EXPECT_EQ(blocks.free_blocks(), 5);
 }
 
+TEST(BlockManagerTest, WhatWasAppendedCanBeTakenBack) {
+  BlockManager blocks(8, 4);
+  BlockTable table = blocks.Allocate(3);
+  blocks.Append(&table);
+  blocks.Append(&table);  // In a block of its own.
+  EXPECT_EQ(blocks.free_blocks(), 6);
+  blocks.TakeBack(&table);
+  EXPECT_EQ(table.tokens, 4);
+  EXPECT_EQ(blocks.free_blocks(), 7);
+  blocks.TakeBack(&table);
+  EXPECT_EQ(table.tokens, 3);
+  EXPECT_THAT(table.blocks, ElementsAre(0));
+  EXPECT_EQ(blocks.free_blocks(), 7);
+}
+
 TEST(BlockManagerTest, SiblingsShareFullBlocksAndCopyThePartialOne) {
   BlockManager blocks(8, 4);
   BlockTable prompt = blocks.Allocate(6);  // One full block and a half.

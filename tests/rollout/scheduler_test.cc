@@ -58,7 +58,14 @@ class FakeEngine {
     }
     for (const Sequence* sequence : plan.decode)
       CheckOwnsItsLastBlock(plan, sequence);
-    for (Sequence* sequence : plan.decode) Sample(sequence);
+    for (Sequence* sequence : plan.decode) {
+      const bool guessed = sequence->HasRoomForGuess();
+      guesses_ += guessed;
+      Sample(sequence);
+      const bool right = guessed && generator_() % 3 > 0;
+      if (right && Runs(*sequence)) Sample(sequence);
+      if (Runs(*sequence)) scheduler_.DropGuess(sequence);
+    }
     most_running_ =
         std::max(most_running_, static_cast<int64_t>(plan.decode.size()));
     return static_cast<int>(plan.prefill.size() + plan.decode.size());
@@ -67,9 +74,14 @@ class FakeEngine {
   int left() const { return left_; }
   int prefills() const { return prefills_; }
   int64_t most_running() const { return most_running_; }
+  int guesses() const { return guesses_; }
   Scheduler& scheduler() { return scheduler_; }
 
  private:
+  static bool Runs(const Sequence& sequence) {
+    return sequence.state == SequenceState::kRunning;
+  }
+
   void Sample(Sequence* sequence) {
     AppendToken(0, 0, 0, &sequence->trajectory);
     if (sequence->trajectory.tokens_size() < length_[sequence]) return;
@@ -87,8 +99,12 @@ class FakeEngine {
                   0);
       }
     }
-    ASSERT_EQ(sequence->table.tokens, sequence->prompt->PromptTokens() +
-                                          sequence->trajectory.tokens_size());
+    const int64_t guess = sequence->HasRoomForGuess() ? 1 : 0;
+    ASSERT_EQ(
+        sequence->table.tokens - guess,
+        sequence->prompt->PromptTokens() + sequence->trajectory.tokens_size());
+    ASSERT_EQ(static_cast<int64_t>(sequence->table.blocks.size()),
+              (sequence->table.tokens + 3) / 4);
   }
 
   Scheduler scheduler_;
@@ -97,6 +113,8 @@ class FakeEngine {
   int left_ = 0;
   int prefills_ = 0;
   int64_t most_running_ = 0;
+  int guesses_ = 0;
+  std::mt19937 generator_{3};
 };
 
 TEST(SchedulerTest, APromptIsPrefilledOnceForItsGroup) {
@@ -152,14 +170,17 @@ TEST(SchedulerTest, WhatCanNeverFitIsKnownBefore) {
 
 // With a cache that holds little more than one completion, everybody waits and
 // nobody fails, whatever the lengths turn out to be.
-TEST(SchedulerTest, ExhaustionMakesSequencesWaitAndNeverFails) {
+// The room of guesses is taken from what is left, and given back.
+void ExpectExhaustionIsSurvived(bool draft) {
   std::mt19937 generator(1);
+  int guesses = 0;
   const auto random = [&] { return static_cast<int>(generator() >> 8); };
   for (int round = 0; round < 200; ++round) {
     const int64_t blocks = 10 + random() % 20;
     FakeEngine engine({.blocks = blocks,
                        .block_tokens = 4,
-                       .max_sequences = 1 + random() % 20});
+                       .max_sequences = 1 + random() % 20,
+                       .draft = draft});
     for (int prompt = 0; prompt < 6; ++prompt) {
       std::vector<int> lengths(static_cast<size_t>(1 + random() % 6));
       for (int& length : lengths) length = 1 + random() % 20;
@@ -170,7 +191,34 @@ TEST(SchedulerTest, ExhaustionMakesSequencesWaitAndNeverFails) {
       ASSERT_LT(steps, 2000);
     }
     ASSERT_EQ(engine.scheduler().blocks().free_blocks(), blocks);
+    guesses += engine.guesses();
   }
+  EXPECT_EQ(guesses > 0, draft);
+}
+
+TEST(SchedulerTest, ExhaustionMakesSequencesWaitAndNeverFails) {
+  ExpectExhaustionIsSurvived(/*draft=*/false);
+}
+
+TEST(SchedulerTest, ExhaustionWithGuessesLikewise) {
+  ExpectExhaustionIsSurvived(/*draft=*/true);
+}
+
+TEST(SchedulerTest, AGuessIsGivenRoomWhereItCanSpareAStep) {
+  FakeEngine engine({.blocks = 100, .block_tokens = 4, .draft = true});
+  PromptUnderWay* const prompt = engine.Add(4, {9}, 3);
+  Scheduler& scheduler = engine.scheduler();
+  scheduler.Plan();
+  Sequence* const sequence = &prompt->members[0];
+  AppendToken(0, 0, 0, &sequence->trajectory);
+  // The third token is the last: it may be guessed at, the fourth may not.
+  scheduler.Plan();
+  EXPECT_TRUE(sequence->HasRoomForGuess());
+  AppendToken(0, 0, 0, &sequence->trajectory);
+  scheduler.DropGuess(sequence);
+  EXPECT_EQ(sequence->table.tokens, 5);
+  scheduler.Plan();
+  EXPECT_FALSE(sequence->HasRoomForGuess());
 }
 
 }  // namespace
