@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -38,7 +39,18 @@ bool SendFdMessage(int socket, std::string_view bytes,
 
 std::optional<FdMessage> ReceiveFdMessage(int socket) {
   FdMessage received;
-  received.bytes.resize(kMaxRunSpecBytes + 1);
+  // Room for what has come and no more: a zygote's child copies what it
+  // touches.
+  ssize_t there;
+  do {
+    there = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (there < 0 && errno == EINTR);
+  if (there <= 0) {
+    if (there == 0) errno = 0;
+    return std::nullopt;
+  }
+  received.bytes.resize(
+      std::min(static_cast<size_t>(there), kMaxRunSpecBytes + 1));
   iovec part = {received.bytes.data(), received.bytes.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
   msghdr message = {};

@@ -71,9 +71,11 @@ JailFailure Allow(int rules, const char* path, uint64_t access) {
 JailFailure ClearCapabilities() {
   // Numbers above the kernel's last give EINVAL.
   for (int capability = 0; capability < 64; ++capability) {
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
-    if (errno == EINVAL) break;
-    COHORT_JAIL_STEP("drop a capability", -1);
+    const int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+    if (held < 0) break;
+    if (held == 0) continue;
+    COHORT_JAIL_STEP("drop a capability",
+                     prctl(PR_CAPBSET_DROP, capability, 0, 0, 0));
   }
   COHORT_JAIL_STEP("clear ambient capabilities",
                    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));

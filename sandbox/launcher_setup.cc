@@ -88,7 +88,8 @@ absl::Status EnterUserNamespace() {
   return ContinueInChild();
 }
 
-// Lets what is executed next keep the capabilities, though it is not root.
+// Lets what is executed keep the capabilities, though it is not root, or no
+// capability may be won by an execution any more.
 void PassOnCapabilities() {
   __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3,
                                      .pid = 0};
@@ -98,6 +99,14 @@ void PassOnCapabilities() {
   if (syscall(SYS_capset, &header, data) != 0) return;
   for (unsigned capability = 0; capability < 64; ++capability) {
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+  }
+}
+
+// Done once instead of in every run, which begins as a copy of this process;
+// there it is seen to again.
+void ForbidNewCapabilities() {
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return;
   }
 }
 
@@ -150,7 +159,10 @@ absl::Status Launcher::BecomeAble() {
   as_root_ = HasCapability(CAP_SYS_ADMIN) && HasCapability(CAP_SETUID) &&
              HasCapability(CAP_SETGID) && HasCapability(CAP_SETPCAP) &&
              HasCapability(CAP_CHOWN);
-  return as_root_ ? absl::OkStatus() : EnterUserNamespace();
+  if (!as_root_) COHORT_RETURN_IF_ERROR(EnterUserNamespace());
+  PassOnCapabilities();
+  ForbidNewCapabilities();
+  return absl::OkStatus();
 }
 
 // A network namespace costs about a millisecond, so slots keep theirs. Nothing
@@ -228,7 +240,6 @@ absl::Status Launcher::StartZygote(Zygote* zygote) {
   dup2(nothing, 1);
   dup2(far_end.get(), 3);
   syscall(SYS_close_range, 4, ~0U, 0);
-  if (!as_root_) PassOnCapabilities();
   const std::string script = absl::StrCat("/.cohort/", kScriptName);
   const std::string library = absl::StrCat("/.cohort/", kLibraryName);
   const char* const argv[] = {zygote->interpreter.c_str(), "-s", script.c_str(),

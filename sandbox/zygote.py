@@ -568,7 +568,7 @@ def main():
     if size < 0:
         os._exit(0)
     ctypes.pythonapi.PyOS_AfterFork_Child()
-    run(text.raw[:size].decode("utf-8", "surrogateescape").split("\0"))
+    run(text[:size].decode("utf-8", "surrogateescape").split("\0"))
 
 
 main()
