@@ -5,7 +5,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import LEARNER, REWARDS, ROLLOUT, ROOT, Case
+from harness import LEARNER, REWARDS, ROLLOUT, ROOT, Case, without_clocks
 
 STEPS = 6
 KEYS = """step stage policy_version wall_s cpu_s train/reward_mean
@@ -14,6 +14,26 @@ train/groups_without_spread loss/total loss/kl_nats loss/clip_fraction
 loss/entropy_nats loss/grad_norm mismatch/kl_nats mismatch/max_abs_logprob_diff
 rollout/tokens_per_second rollout/staleness_mean time/sample_s time/grade_s
 time/update_s time/sync_s""".split()
+
+# A base model whose prediction head is trained too, then RL.
+GUESSES = """
+model: {checkpoint: data/chain/model, init: fan_in}
+rollout: {group_size: 8, max_completion_tokens: 64}
+rewards: {format_weight: 0.1, format: compact}
+learner: {threads: 1}
+stages:
+  - kind: sft
+    steps: 40
+    learner:
+      corpus: data/chain/corpus.jsonl
+      documents_per_step: 16
+      learning_rate: 2.0e-3
+      mtp_weight: 0.3
+  - kind: rl
+    steps: 2
+    learner: {prompts: data/chain/train.jsonl, prompts_per_step: 4}
+"""
+
 
 
 class TinyRunTest(Case):
@@ -39,6 +59,26 @@ class TinyRunTest(Case):
         shown = self.run_verb([LEARNER, "inspect", "run", "--limit", "2"])
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertIn("^E", shown.stdout)
+
+    def test_guesses_change_nothing_but_their_own_metric(self):
+        path = self.folder / "data/chain/model/config.json"
+        config = json.loads(path.read_text())
+        config["num_nextn_predict_layers"] = 1
+        path.write_text(json.dumps(config))
+        (self.folder / "guesses.yaml").write_text(GUESSES)
+        rows = {}
+        for speculative in ("false", "true"):
+            self.train(speculative, "--set", f"rollout.speculative={speculative}",
+                       config="guesses.yaml")
+            rows[speculative] = [
+                without_clocks(row) for row in self.metrics(speculative)]
+        accepted = [row.pop("rollout/draft_acceptance")
+                    for row in rows["true"] if row["stage"] == "rl"]
+        self.assertEqual(rows["true"], rows["false"])
+        self.assertEqual(len(accepted), 2)
+        for share in accepted:
+            self.assertGreater(share, 0.2)
+            self.assertLess(share, 1)
 
     def check_event_files(self):
         try:
