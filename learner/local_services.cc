@@ -3,9 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -278,16 +276,6 @@ class LocalServices::Watcher {
 
   std::jthread thread_;  // Last: it uses all of the above.
 };
-
-absl::StatusOr<std::string> OwnBinaryDir() {
-  std::error_code error;
-  const std::filesystem::path self =
-      std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) {
-    return absl::ErrnoToStatus(error.value(), "/proc/self/exe: cannot read");
-  }
-  return self.parent_path().string();
-}
 
 LocalServices::LocalServices(LocalServicesOptions options)
     : watcher_(std::make_unique<Watcher>(std::move(options))) {}

@@ -35,10 +35,6 @@ struct LocalServicesOptions {
   std::function<void(const absl::Status&)> on_give_up;
 };
 
-// The folder our own executable lies in. The three binaries of a build or of an
-// installation lie together.
-absl::StatusOr<std::string> OwnBinaryDir();
-
 // Thread-safe. A thread of its own starts the children, watches them, starts
 // the dead again, and ends them; it must be the one that forks them, because
 // they die with it.

@@ -54,34 +54,15 @@ std::vector<int64_t> DrawOrder(int64_t size, uint64_t key) {
   return order;
 }
 
-absl::StatusOr<PromptFields> MapFields(const PromptSetConfig& config) {
-  PromptFields fields;
-  const std::map<std::string, std::string*> ours = {
-      {"id", &fields.id},
-      {"prompt", &fields.prompt},
-      {"messages", &fields.messages},
-      {"verifier", &fields.verifier},
-      {"answer", &fields.answer},
-      {"numbers", &fields.numbers},
-      {"target", &fields.target},
-      {"source", &fields.source},
-      {"policy", &fields.policy}};
-  for (const auto& [name, theirs] : config.fields) {
-    const auto field = ours.find(name);
-    if (field == ours.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(config.file, ": prompts have no field '", name, "'"));
-    }
-    *field->second = theirs;
-  }
-  return fields;
-}
-
 absl::StatusOr<PromptSet> LoadSet(const PromptSetConfig& config,
                                   const PromptLoading& loading) {
-  COHORT_ASSIGN_OR_RETURN(const PromptFields fields, MapFields(config));
+  const absl::StatusOr<PromptFields> fields = MapFields(config.fields);
+  if (!fields.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(config.file, ": ", fields.status().message()));
+  }
   COHORT_ASSIGN_OR_RETURN(std::vector<Prompt> prompts,
-                          ReadPrompts(config.file, fields, config.verifier));
+                          ReadPrompts(config.file, *fields, config.verifier));
   const int64_t limit = config.max_prompt_tokens > 0
                             ? config.max_prompt_tokens
                             : loading.max_prompt_tokens;

@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "proto/child_process.h"
 #include "proto/log.h"
 #include "proto/rewards.grpc.pb.h"
+#include "proto/rewards_client.h"
 #include "proto/rows.h"
 #include "proto/rpc.h"
 #include "proto/status.h"
@@ -17,7 +19,6 @@ namespace {
 constexpr absl::Duration kStopPatience = absl::Seconds(2);
 constexpr absl::Duration kCheckPatience = absl::Seconds(30);
 constexpr absl::Duration kExternalPatience = absl::Seconds(2);
-constexpr size_t kPromptsPerCall = 2000;
 
 absl::Duration LeaseTimeoutOf(const Config& config) {
   absl::Duration longest = config.rollout.lease_timeout;
@@ -121,31 +122,14 @@ absl::Status RolloutHost::CheckPrompts(const StagePrompts& prompts) {
       for (const Prompt& prompt : set.prompts) all.push_back(&prompt);
     }
   }
-  for (size_t begin = 0; begin < all.size(); begin += kPromptsPerCall) {
-    CheckPromptsRequest request;
-    const size_t end = std::min(all.size(), begin + kPromptsPerCall);
-    for (size_t i = begin; i < end; ++i) *request.add_prompts() = *all[i];
-    CheckPromptsResponse response;
-    const absl::Status called =
-        CallWithRetry(retry, [&](grpc::ClientContext& context) {
-          return stub->CheckPrompts(&context, request, &response);
-        });
-    if (IsRetryable(called) && rewards_ == nullptr) {
-      COHORT_LOG(WARNING) << "reward server does not answer, prompts are not "
-                             "checked address="
-                          << address;
-      return absl::OkStatus();
-    }
-    COHORT_RETURN_IF_ERROR(called);
-    if (response.problems_size() == 0) continue;
-    std::string problem = response.problems(0);
-    if (response.problems_size() > 1) {
-      absl::StrAppend(&problem, " (and ", response.problems_size() - 1,
-                      " more)");
-    }
-    return absl::InvalidArgumentError(problem);
+  const absl::Status checked = cohort::CheckPrompts(stub.get(), all, retry);
+  if (IsRetryable(checked) && rewards_ == nullptr) {
+    COHORT_LOG(WARNING) << "reward server does not answer, prompts are not "
+                           "checked address="
+                        << address;
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return checked;
 }
 
 absl::Status RolloutHost::AdmitWorkers(const JoinResponse& welcome,

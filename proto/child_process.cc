@@ -15,8 +15,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -170,6 +172,16 @@ double Seconds(const timeval& time) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> OwnBinaryDir() {
+  std::error_code error;
+  const std::filesystem::path self =
+      std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    return absl::ErrnoToStatus(error.value(), "/proc/self/exe: cannot read");
+  }
+  return self.parent_path().string();
+}
 
 // The child's standard output on its way to the log. Start reads it up to the
 // ready line; then a thread does, so that the child never waits for a reader.

@@ -14,6 +14,10 @@
 
 namespace cohort {
 
+// The folder our own executable lies in. The three binaries of a build or of an
+// installation lie together.
+absl::StatusOr<std::string> OwnBinaryDir();
+
 // One running child. It gets SIGTERM when its parent dies, however that
 // happens (PR_SET_PDEATHSIG), so that no worker outlives a killed learner. It
 // has a process group of its own: Ctrl-C reaches the parent alone, which then

@@ -253,6 +253,30 @@ absl::StatusOr<Prompt> ParsePrompt(std::string_view line,
 
 }  // namespace
 
+absl::StatusOr<PromptFields> MapFields(
+    const std::map<std::string, std::string>& names) {
+  PromptFields fields;
+  const std::map<std::string, std::string*> ours = {
+      {"id", &fields.id},
+      {"prompt", &fields.prompt},
+      {"messages", &fields.messages},
+      {"verifier", &fields.verifier},
+      {"answer", &fields.answer},
+      {"numbers", &fields.numbers},
+      {"target", &fields.target},
+      {"source", &fields.source},
+      {"policy", &fields.policy}};
+  for (const auto& [name, theirs] : names) {
+    const auto field = ours.find(name);
+    if (field == ours.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompts have no field '", name, "'"));
+    }
+    *field->second = theirs;
+  }
+  return fields;
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) return FileError(errno, "open", path);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,11 @@ struct PromptFields {
   std::string source = "source";
   std::string policy = "policy";
 };
+
+// `names`: Cohort's name of a field -> the file's own; the rest keep theirs.
+//   kInvalidArgument  "prompts have no field '<name>'"
+absl::StatusOr<PromptFields> MapFields(
+    const std::map<std::string, std::string>& names);
 
 // Reads a whole file. kNotFound when there is none.
 absl::StatusOr<std::string> ReadFile(const std::string& path);

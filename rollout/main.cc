@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
         cohort::GenerateVerb},
        {"score", "log-probabilities of the tokens of a file",
         cohort::ScoreVerb},
+       {"eval", "how good a model is on graded tasks", cohort::EvalVerb},
        {"tokenize", "texts to tokens, and back", cohort::TokenizeVerb},
        {"doctor", "says what this machine has and lacks", cohort::DoctorVerb}});
   cohort::EndProcess(exit_code);

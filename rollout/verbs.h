@@ -8,6 +8,7 @@
 namespace cohort {
 
 int DoctorVerb(const std::vector<std::string>& args);
+int EvalVerb(const std::vector<std::string>& args);
 int GenerateVerb(const std::vector<std::string>& args);
 int RolloutWorkerVerb(const std::vector<std::string>& args);
 int ScoreVerb(const std::vector<std::string>& args);

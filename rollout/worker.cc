@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "proto/log.h"
+#include "proto/rewards_client.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -38,17 +39,6 @@ absl::Status CallUntilStopped(
         return status;
       },
       stopped);
-}
-
-// Every completion without a grade, with the reason.
-void RefuseToGrade(Verdict verdict, const absl::Status& status, Group* group) {
-  COHORT_LOG(WARNING) << "not graded group=" << group->id()
-                      << " status=" << status.ToString();
-  for (Trajectory& trajectory : *group->mutable_trajectories()) {
-    trajectory.clear_grade();
-    trajectory.mutable_grade()->set_verdict(verdict);
-    trajectory.mutable_grade()->set_reason(std::string(status.message()));
-  }
 }
 
 absl::Status Gone(absl::string_view who, absl::Duration patience,
@@ -205,12 +195,7 @@ absl::Status Worker::DeliverAll() {
 
 absl::Status Worker::GradeGroup(Group* group) {
   const absl::Time start = absl::Now();
-  GradeRequest request;
-  *request.mutable_prompt() = group->prompt();
-  for (const Trajectory& trajectory : group->trajectories()) {
-    request.add_completions(trajectory.text());
-    request.add_finished(trajectory.finish_reason() == FINISH_REASON_STOP);
-  }
+  const GradeRequest request = MakeGradeRequest(*group);
   GradeResponse response;
   bool unreachable = false;  // Not merely slow.
   absl::Status status = Call(
@@ -225,21 +210,12 @@ absl::Status Worker::GradeGroup(Group* group) {
     return Gone("reward server", settings_.grade_timeout, status);
   }
   if (absl::IsCancelled(status)) return status;
-  if (status.ok() && response.grades_size() != group->trajectories_size()) {
-    status = absl::InternalError(
-        absl::StrCat(response.grades_size(), " grades for ",
-                     group->trajectories_size(), " completions"));
-  }
+  if (status.ok()) status = TakeGrades(std::move(response), group);
   group->set_grade_s(absl::ToDoubleSeconds(absl::Now() - start));
   if (!status.ok()) {
     RefuseToGrade(
         IsRetryable(status) ? VERDICT_INFRA_ERROR : VERDICT_GRADER_ERROR,
         status, group);
-    return absl::OkStatus();
-  }
-  for (int i = 0; i < group->trajectories_size(); ++i) {
-    *group->mutable_trajectories(i)->mutable_grade() =
-        std::move(*response.mutable_grades(i));
   }
   return absl::OkStatus();
 }

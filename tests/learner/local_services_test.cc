@@ -177,11 +177,5 @@ TEST_F(LocalServicesTest, AMissingBinaryIsNamed) {
   }
 }
 
-TEST(OwnBinaryDirTest, IsWhereTheTestLies) {
-  const auto dir = OwnBinaryDir();
-  COHORT_ASSERT_OK(dir);
-  EXPECT_TRUE(std::filesystem::exists(*dir + "/learner_local_services_test"));
-}
-
 }  // namespace
 }  // namespace cohort

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -237,6 +238,12 @@ TEST_F(ChildProcessTest, AMovedChildIsStillWatched) {
   EXPECT_TRUE(replaced.EndsWithin(absl::ZeroDuration()));
   EXPECT_EQ(first->pid(), pid);
   EXPECT_TRUE(first->Running());
+}
+
+TEST(OwnBinaryDirTest, IsWhereTheTestLies) {
+  const auto dir = OwnBinaryDir();
+  COHORT_ASSERT_OK(dir);
+  EXPECT_TRUE(std::filesystem::exists(*dir + "/proto_child_process_test"));
 }
 
 }  // namespace
