@@ -1,11 +1,13 @@
 #include "rewards/maths/build.h"
 
+#include <string>
 #include <utility>
 
 namespace cohort {
 namespace {
 
 constexpr long kMaxTerms = 400;
+constexpr long kMaxOrder = 4;
 
 bool IsMatrix(const Expr& e, int node) { return e.OpOf(node) == Op::kMatrix; }
 
@@ -35,6 +37,8 @@ int MatrixProduct(Expr* e, int a, int b) {
       entries.push_back(e->Add(Op::kAdd, terms));
     }
   }
+  // A row times a column is a number.
+  if (entries.size() == 1) return entries[0];
   return e->Add(Op::kMatrix, entries, columns);
 }
 
@@ -140,6 +144,19 @@ bool SmallInteger(const Expr& e, int node, long* value) {
   return true;
 }
 
+// A name for the index of a sum that the sums inside `body` do not use.
+std::string FreeIndex(const Expr& e, int body) {
+  const std::vector<bool> reached = e.Reached(body);
+  std::string name = "\\index";
+  for (int i = 0; i <= body; ++i) {
+    if (reached[i] && e.OpOf(i) == Op::kSymbol &&
+        e.Name(i).size() >= name.size() && e.Name(i).starts_with("\\index")) {
+      name = e.Name(i) + "'";
+    }
+  }
+  return name;
+}
+
 }  // namespace
 
 int WithoutBraces(const Expr& e, int node) {
@@ -186,20 +203,33 @@ int BuildRatio(Expr* e, int a, int b) {
   return e->Add(Op::kRatio, parts);
 }
 
-int DerivativeOperator(const Expr& e, int node) {
+int DerivativeOperator(const Expr& e, int node, int* order) {
+  *order = 1;
   if (e.OpOf(node) != Op::kDivide || (e.nodes[node].flags & kFraction) == 0) {
     return -1;
   }
+  int above = e.Kid(node, 0);
   const int below = e.Kid(node, 1);
-  if (e.OpOf(below) != Op::kMultiply || e.nodes[below].count != 2 ||
-      e.OpOf(e.Kid(below, 1)) != Op::kSymbol) {
-    return -1;
+  if (e.OpOf(below) != Op::kMultiply || e.nodes[below].count != 2) return -1;
+  int variable = e.Kid(below, 1);
+  if (e.OpOf(above) == Op::kPower && e.OpOf(variable) == Op::kPower) {
+    // d^2 / dx^2
+    long n = 0;
+    long same = 0;
+    if (!SmallInteger(e, e.Kid(above, 1), &n) ||
+        !SmallInteger(e, e.Kid(variable, 1), &same) || n != same || n < 1 ||
+        n > kMaxOrder) {
+      return -1;
+    }
+    *order = static_cast<int>(n);
+    above = e.Kid(above, 0);
+    variable = e.Kid(variable, 0);
   }
-  const auto both = [&](std::string_view d) {
-    return e.IsSymbol(e.Kid(node, 0), d) && e.IsSymbol(e.Kid(below, 0), d);
-  };
-  if (!both("d") && !both("\\partial")) return -1;
-  return e.Kid(below, 1);
+  if (e.OpOf(variable) != Op::kSymbol) return -1;
+  for (const std::string_view d : {"d", "\\partial"}) {
+    if (e.IsSymbol(above, d) && e.IsSymbol(e.Kid(below, 0), d)) return variable;
+  }
+  return -1;
 }
 
 int BuildFunction(Expr* e, Function function, int argument, int index,
@@ -209,6 +239,12 @@ int BuildFunction(Expr* e, Function function, int argument, int index,
   if (e->OpOf(argument) == Op::kTuple || e->OpOf(argument) == Op::kSet ||
       e->OpOf(argument) == Op::kBraces) {
     arguments.assign(e->Kids(argument).begin(), e->Kids(argument).end());
+  }
+  if (function == Function::kCis) {
+    const int angle = e->Add(Op::kMultiply, {e->Add(Op::kI, {}), argument});
+    return exponent < 0 && index < 0
+               ? e->AddFunction(Function::kExp, {&angle, 1})
+               : -1;
   }
   const auto [least, most] = Arity(function);
   if (function == Function::kLog && index >= 0) {
@@ -246,6 +282,13 @@ int BuildSum(Expr* e, bool product, int range, int last, int body) {
     }
     if (terms.empty()) return e->AddNumber(product ? 1 : 0);
     return e->Add(product ? Op::kMultiply : Op::kAdd, terms);
+  }
+  if (ranged) {
+    // The name of the index does not matter.
+    const int symbol = e->Kid(range, 0);
+    const int index = e->AddNamed(Op::kSymbol, FreeIndex(*e, body));
+    body = e->Substitute(body, symbol, index);
+    range = e->Kid(range, 1);
   }
   std::vector<int32_t> kids = {body};
   if (range >= 0) kids.push_back(range);

@@ -21,8 +21,9 @@ int BuildPower(Expr* e, int a, int b);
 // a : b, where `a` may be a ratio already.
 int BuildRatio(Expr* e, int a, int b);
 
-// The x of \frac{d}{dx} at `node`; -1 for anything else.
-int DerivativeOperator(const Expr& e, int node);
+// The x of \frac{d}{dx} or \frac{d^n}{dx^n} at `node`, and n; -1 for anything
+// else.
+int DerivativeOperator(const Expr& e, int node, int* order);
 
 // `function` of `argument` (a tuple holds several), with what stands as index
 // and exponent of its name (-1: nothing): \log_2, \sin^2, \sin^{-1}. -1 where

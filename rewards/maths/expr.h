@@ -97,6 +97,7 @@ enum class Function : uint8_t {
   kMin,
   kMax,
   kBinomial,
+  kCis,  // Read as e^(i x); in no expression.
 };
 
 // Relations in a chain, as letters.

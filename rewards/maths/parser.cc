@@ -258,6 +258,7 @@ absl::Status MathParser::CloseMatrix(const Frame& frame) {
       items.size() % static_cast<size_t>(columns) != 0) {
     return NotUnderstood("rows of different lengths");
   }
+  if (items.size() == 1) return Deliver(items[0]);
   const int matrix = e_.Add(Op::kMatrix, items, columns);
   if (kind == FrameKind::kMatrix) return Deliver(matrix);
   const int determinant = BuildDeterminant(&e_, matrix);
@@ -379,6 +380,19 @@ absl::Status MathParser::Apply(const Operator& op) {
   return absl::OkStatus();
 }
 
+// `body` behind \frac{d}{dx}; -1 where `factor` is something else.
+int MathParser::Derived(int factor, int body) {
+  int order = 0;
+  const int variable = DerivativeOperator(e_, factor, &order);
+  if (variable < 0) return -1;
+  const std::string name = e_.Name(variable);
+  body = WithoutBraces(e_, body);
+  for (int i = 0; i < order && body >= 0; ++i) {
+    body = BuildDerivative(&e_, body, name);
+  }
+  return body;
+}
+
 int MathParser::Value(const Operator& op, int a, int b) {
   switch (op.kind) {
     case Pending::kAdd:
@@ -394,9 +408,8 @@ int MathParser::Value(const Operator& op, int a, int b) {
     case Pending::kMinusPlus:
       return e_.Add(Op::kMinusPlus, {a, b});
     case Pending::kMultiply:
-      if (const int d = DerivativeOperator(e_, a); d >= 0) {
-        const std::string name = e_.Name(d);
-        return BuildDerivative(&e_, WithoutBraces(e_, b), name);
+      if (const int derivative = Derived(a, b); derivative >= 0) {
+        return derivative;
       }
       // A(1,2) is the point, with its name.
       if (op.applied && e_.OpOf(b) == Op::kTuple && IsPointName(e_, a)) {

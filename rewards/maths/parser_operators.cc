@@ -412,6 +412,20 @@ absl::Status MathParser::TakePower() {
     at_ += 4;
     return absl::OkStatus();
   }
+  // z^*, 0^+: a mark, where no number follows.
+  const bool braced = Next().IsChar('{');
+  const Token& mark = Next(braced ? 2 : 1);
+  const Token& behind = Next(braced ? 4 : 2);
+  const bool ends = behind.kind == TokenKind::kEnd || behind.IsChar('}') ||
+                    behind.IsChar(')') || behind.IsChar(',');
+  if ((mark.IsChar('*') || mark.IsChar('+') || mark.IsChar('-')) && ends &&
+      (!braced || Next(3).IsChar('}'))) {
+    const std::string name = absl::StrCat("^", std::string(mark.text));
+    const int32_t marked = LastOperand();
+    at_ += braced ? 4 : 2;
+    LastOperand() = e_.AddNamed(Op::kCall, name, {&marked, 1});
+    return absl::OkStatus();
+  }
   if (Next().IsCommand("prime") && e_.OpOf(LastOperand()) == Op::kSymbol) {
     at_ += 2;
     LastOperand() =

@@ -145,6 +145,7 @@ class MathParser {
   absl::Status Reduce(int precedence);
   absl::Status Apply(const Operator& op);
   int Value(const Operator& op, int a, int b);
+  int Derived(int factor, int body);
   int PrefixValue(const Operator& op, int b);
 
   // parser_operators.cc: tokens behind an operand.

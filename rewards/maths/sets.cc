@@ -161,6 +161,15 @@ int JoinSets(Workspace* w, absl::Span<const int32_t> kids, Op op, int nesting) {
   return all;
 }
 
+// The values of "x = 1, x = 2"; other elements as they are.
+std::vector<int32_t> ValuesOf(Workspace* w, std::vector<int32_t> elements) {
+  for (int32_t& element : elements) {
+    if (!IsAssignment(w->e, element)) continue;
+    if (const int value = ValueOfChain(w, element); value >= 0) element = value;
+  }
+  return elements;
+}
+
 int AsSetAt(Workspace* w, int node, int nesting) {
   Expr& e = w->e;
   if (nesting > kMaxNesting) return -1;
@@ -196,7 +205,7 @@ int AsSetAt(Workspace* w, int node, int nesting) {
     case Op::kList: {
       bool relations = false;
       for (const int kid : kids) relations = relations || IsRealSet(e, kid);
-      if (!relations) return e.Add(Op::kSet, kids);
+      if (!relations) return e.Add(Op::kSet, ValuesOf(w, kids));
       const bool conjunction =
           (e.nodes[node].flags & kOrList) == 0 && IsChain(e, kids[0]);
       const int all = JoinSets(

@@ -33,6 +33,7 @@ constexpr std::pair<std::string_view, Function> kFunctions[] = {
     {"arcosh", Function::kArcosh}, {"acosh", Function::kArcosh},
     {"arctanh", Function::kArtanh}, {"artanh", Function::kArtanh},
     {"atanh", Function::kArtanh}, {"exp", Function::kExp},
+    {"cis", Function::kCis},
     {"ln", Function::kLn}, {"log", Function::kLog}, {"lg", Function::kLog},
     {"abs", Function::kAbs}, {"floor", Function::kFloor},
     {"ceil", Function::kCeil}, {"ceiling", Function::kCeil},
