@@ -209,8 +209,6 @@ def bench_tokenize(folder, repeats):
     """Encoding beside the tokenizers library; see tokenize_speed.py."""
     from tokenize_speed import compare
 
-    subprocess.run(["cmake", "--build", ROOT / "build/release", "--target",
-                    "tokenizer_bench"], check=True, capture_output=True)
     binary = ROOT / "build/release/model/tokenizer_bench"
     for vocabulary, text, ours, peer in compare(binary, ROOT, folder, repeats):
         row(f"encode {text}, {vocabulary}, MB/CPU-s", ours / 1e6, peer / 1e6,
@@ -219,8 +217,6 @@ def bench_tokenize(folder, repeats):
 
 def bench_sandbox(_folder, repeats):
     """A small case in the jail beside a bare process and bubblewrap."""
-    subprocess.run(["cmake", "--build", ROOT / "build/release", "--target",
-                    "sandbox_bench"], check=True, capture_output=True)
     result = last_json([BIN / "sandbox_bench", "--repeats", str(60 * repeats)])
     p50 = {name: value["p50_ms"] for name, value in result.items()}
     bar("Python case from the zygote, p50 ms", p50["jail_python_zygote"], 5,
