@@ -16,6 +16,14 @@ namespace {
 constexpr int64_t kRowsPerPart = 8;
 constexpr int64_t kExpertRows = 24;  // At least, where an expert's are split.
 
+// Gates and ups [rows, 2 width] to what `down` reads, in place.
+void Activate(int64_t begin, int64_t end, int64_t width, float* hidden) {
+  for (int64_t n = begin; n < end; ++n) {
+    float* const gate = hidden + n * 2 * width;
+    SwiGlu(gate, gate + width, width, gate);
+  }
+}
+
 }  // namespace
 
 CpuDecoder::Scratch::Scratch(const ModelConfig& c, int64_t count)
@@ -236,22 +244,24 @@ void CpuDecoder::AttendToCache(const DecodeBatch& batch, const RowRange& rows,
 }
 
 void CpuDecoder::RunMlp(const Mlp& mlp, int64_t rows, const float* x,
-                        float* hidden, float* y, Team* team) const {
+                        float* hidden, float* y) const {
   const int64_t width = mlp.down.inputs();
   const int64_t d = config_.hidden_size;
-  mlp.gate_up.Multiply(rows, x, d, hidden, 2 * width, team);
-  const auto activate = [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      float* const gate = hidden + n * 2 * width;
-      SwiGlu(gate, gate + width, width, gate);
-    }
-  };
-  if (team == nullptr) {
-    activate(0, rows);
-  } else {
-    ForRows(rows, activate);
-  }
-  mlp.down.Multiply(rows, hidden, 2 * width, y, d, team);
+  mlp.gate_up.Multiply(rows, x, d, hidden, 2 * width, team_.get());
+  ForRows(rows, [&](int64_t begin, int64_t end) {
+    Activate(begin, end, width, hidden);
+  });
+  mlp.down.Multiply(rows, hidden, 2 * width, y, d, team_.get());
+}
+
+void CpuDecoder::RunExpert(const Mlp& expert, int64_t rows, float* x,
+                           float* hidden, const float* ahead) const {
+  const int64_t width = expert.down.inputs();
+  const int64_t d = config_.hidden_size;
+  expert.gate_up.MultiplyAlone(rows, x, d, hidden, 2 * width,
+                               expert.down.StartOf(0, 1));
+  Activate(0, rows, width, hidden);
+  expert.down.MultiplyAlone(rows, hidden, 2 * width, x, d, ahead);
 }
 
 // Leaves each row's experts and their weights in s->chosen and s->weights.
@@ -316,15 +326,24 @@ void CpuDecoder::RunRouted(const Layer& layer, Scratch* s) const {
                        .rows = std::min(most, order.begins[e + 1] - first)});
     }
   }
-  team_->ForEach(static_cast<int64_t>(parts.size()), [&](int64_t i) {
+  const auto count = static_cast<int64_t>(parts.size());
+  const PackedMatrix* const after = layer.experts.back().down.next();
+  const auto ahead_of = [&](int64_t i) {
+    const int64_t thread = team_->ThreadOf(i, count);
+    if (i + 1 == count || team_->ThreadOf(i + 1, count) != thread) {
+      return after->StartOf(thread, team_->threads());
+    }
+    const size_t next = parts[static_cast<size_t>(i) + 1].expert;
+    return layer.experts[next].gate_up.StartOf(0, 1);
+  };
+  team_->ForEach(count, [&](int64_t i) {
     const Part& part = parts[static_cast<size_t>(i)];
     const Mlp& expert = layer.experts[part.expert];
     const int64_t* const slot = order.slots.data() + part.first;
     float* const rows = s->gathered + part.first * d;
     GatherRows(s->x, d, slot, part.rows, k, rows);
-    RunMlp(expert, part.rows, rows,
-           s->hidden + part.first * 2 * expert.down.inputs(), rows,
-           /*team=*/nullptr);
+    RunExpert(expert, part.rows, rows,
+              s->hidden + part.first * 2 * expert.down.inputs(), ahead_of(i));
     for (int64_t r = 0; r < part.rows; ++r) {
       std::copy_n(rows + r * d, d, s->outputs + slot[r] * d);
     }
@@ -339,7 +358,7 @@ void CpuDecoder::RunExperts(const Layer& layer, int32_t* routes,
   RunRouted(layer, s);
   const bool shared = layer.mlp.down.outputs() > 0;
   if (shared) {
-    RunMlp(layer.mlp, s->rows, s->x, s->hidden, s->gathered, team_.get());
+    RunMlp(layer.mlp, s->rows, s->x, s->hidden, s->gathered);
   }
   ForRows(s->rows, [&](int64_t begin, int64_t end) {
     CombineRows(s->outputs, d, config_.router.experts_per_token, s->weights,
@@ -360,7 +379,7 @@ void CpuDecoder::RunLayer(const DecodeBatch& batch, const Layer& layer,
   }
   AddAndNorm(layer.weights->post_norm, s);
   if (layer.experts.empty()) {
-    RunMlp(layer.mlp, s->rows, s->x, s->hidden, s->y, team_.get());
+    RunMlp(layer.mlp, s->rows, s->x, s->hidden, s->y);
   } else {
     RunExperts(layer, routes, batch.route_row, s);
   }

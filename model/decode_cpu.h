@@ -145,9 +145,12 @@ class CpuDecoder {
                     float* cache, Scratch* s) const;
   void AttendGrouped(const DecodeBatch& batch, const Layer& layer, float* cache,
                      Scratch* s) const;
-  // hidden: [rows, 2 I], scratch. team: null for one thread.
+  // hidden: [rows, 2 I], scratch.
   void RunMlp(const Mlp& mlp, int64_t rows, const float* x, float* hidden,
-              float* y, Team* team) const;
+              float* y) const;
+  // On the caller's thread; x is overwritten. ahead: what it reads next.
+  void RunExpert(const Mlp& expert, int64_t rows, float* x, float* hidden,
+                 const float* ahead) const;
   void Route(const Layer& layer, int32_t* routes, int64_t route_row,
              Scratch* s) const;
   void RunRouted(const Layer& layer, Scratch* s) const;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "model/kernels/panels.h"
 #include "model/kernels/team.h"
 
 namespace cohort {
@@ -36,20 +37,38 @@ class PackedMatrix {
   PackedMatrix(const float* weight, int64_t outputs, int64_t inputs,
                PackedMemory* memory);
 
-  // y = x W^T, with the chains of model/kernels/gemm.h: the bits of Linear.
+  // y = x W^T, with the chains of model/kernels/gemm.h: the bits of Linear. The
+  // team's threads share the outputs, and fetch their beginnings of the matrix
+  // that comes next.
   //   x: [m, inputs], row i at x + i * x_row; y: [m, outputs], likewise
-  //   team: shares the outputs among its threads; null: one thread
   void Multiply(int64_t m, const float* x, int64_t x_row, float* y,
-                int64_t y_row, Team* team = nullptr) const;
+                int64_t y_row, Team* team) const;
 
-  // What is usually multiplied after this, or null: its beginning is fetched
-  // meanwhile. Must outlive the matrix.
+  // The same on the caller's thread alone.
+  //   ahead: what it reads after this, fetched meanwhile; may be null
+  void MultiplyAlone(int64_t m, const float* x, int64_t x_row, float* y,
+                     int64_t y_row, const float* ahead) const;
+
+  // What is usually multiplied after this, or null. Must outlive the matrix.
   void SetNext(const PackedMatrix* next) { next_ = next; }
+  const PackedMatrix* next() const { return next_; }
+
+  // Where one of so many threads begins to read.
+  const float* StartOf(int64_t thread, int64_t threads) const {
+    return panels_ + panels() * thread / threads * kPanel * inputs_;
+  }
 
   int64_t outputs() const { return outputs_; }
   int64_t inputs() const { return inputs_; }
 
  private:
+  struct Product;
+
+  int64_t panels() const { return (outputs_ + kPanel - 1) / kPanel; }
+  // Units [begin, end) of a product; `ahead` as above.
+  void MultiplyUnits(const Product& product, int64_t begin, int64_t end,
+                     const float* ahead) const;
+
   int64_t outputs_ = 0;
   int64_t inputs_ = 0;
   const float* panels_ = nullptr;

@@ -13,11 +13,14 @@ constexpr uint64_t kGenerationMask = (uint64_t{1} << 24) - 1;
 // About as long as a step's stretches on one thread, and as waking a sleeper.
 constexpr std::chrono::microseconds kSpin(30);
 
-uint64_t GenerationOf(uint64_t state) { return state >> (2 * kNumberBits); }
-uint64_t CountOf(uint64_t state) {
-  return (state >> kNumberBits) & kNumberMask;
+uint64_t GenerationOf(uint64_t left) { return left >> (2 * kNumberBits); }
+uint64_t FirstOf(uint64_t left) { return (left >> kNumberBits) & kNumberMask; }
+uint64_t EndOf(uint64_t left) { return left & kNumberMask; }
+uint64_t Left(uint64_t generation, int64_t first, int64_t end) {
+  return generation << (2 * kNumberBits) |
+         static_cast<uint64_t>(first) << kNumberBits |
+         static_cast<uint64_t>(end);
 }
-uint64_t NextOf(uint64_t state) { return state & kNumberMask; }
 
 void Pause() {
 #if defined(__x86_64__)
@@ -42,10 +45,10 @@ bool SpinUntil(const Ready& ready) {
 
 }  // namespace
 
-Team::Team(int threads) {
+Team::Team(int threads) : shares_(static_cast<size_t>(threads)) {
   COHORT_CHECK(threads >= 1);
-  for (int i = 1; i < threads; ++i) {
-    workers_.emplace_back([this] { Serve(); });
+  for (size_t thread = 1; thread < shares_.size(); ++thread) {
+    workers_.emplace_back([this, thread] { Serve(thread); });
   }
 }
 
@@ -55,24 +58,30 @@ Team::~Team() {
   calls_.notify_all();
 }
 
-void Team::Work(uint64_t generation) {
-  uint64_t state = state_.load();
-  while (GenerationOf(state) == generation && NextOf(state) < CountOf(state)) {
+void Team::WorkOn(uint64_t generation, bool own, Share* share) {
+  uint64_t left = share->left.load();
+  while (GenerationOf(left) == generation && FirstOf(left) < EndOf(left)) {
     // Read before the item is taken: that succeeds only while the work of this
     // generation is not done, so that `run` is alive.
     const auto* const run = run_.load();
-    if (!state_.compare_exchange_weak(state, state + 1)) continue;
-    (*run)(static_cast<int64_t>(NextOf(state)));
-    if (done_.fetch_add(1) + 1 == CountOf(state)) done_.notify_one();
-    state = state_.load();
+    const uint32_t count = count_.load();
+    const uint64_t rest = own ? left + (uint64_t{1} << kNumberBits) : left - 1;
+    if (!share->left.compare_exchange_weak(left, rest)) continue;
+    (*run)(static_cast<int64_t>(own ? FirstOf(left) : EndOf(rest)));
+    if (done_.fetch_add(1) + 1 == count) done_.notify_one();
+    left = share->left.load();
   }
 }
 
-void Team::Serve() {
+void Team::Work(uint64_t generation, size_t thread) {
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    WorkOn(generation, /*own=*/i == 0, &shares_[(thread + i) % shares_.size()]);
+  }
+}
+
+void Team::Serve(size_t thread) {
   uint64_t seen = 0;
-  const auto called = [&] {
-    return stop_ || GenerationOf(state_.load()) != seen;
-  };
+  const auto called = [&] { return stop_ || published_.load() != seen; };
   while (true) {
     if (!SpinUntil(called)) {
       const uint32_t calls = calls_.load();
@@ -82,8 +91,8 @@ void Team::Serve() {
       --sleepers_;
     }
     if (stop_) return;
-    seen = GenerationOf(state_.load());
-    Work(seen);
+    seen = published_.load();
+    Work(seen, thread);
   }
 }
 
@@ -95,14 +104,19 @@ void Team::ForEach(int64_t count, const std::function<void(int64_t)>& run) {
   }
   generation_ = (generation_ + 1) & kGenerationMask;
   run_ = &run;
+  count_ = static_cast<uint32_t>(count);
   done_ = 0;
-  state_ = generation_ << (2 * kNumberBits) | static_cast<uint64_t>(count)
-                                                  << kNumberBits;
+  for (int64_t thread = 0; thread < threads(); ++thread) {
+    shares_[static_cast<size_t>(thread)].left =
+        Left(generation_, count * thread / threads(),
+             count * (thread + 1) / threads());
+  }
+  published_ = generation_;
   if (sleepers_.load() > 0) {
     ++calls_;
     calls_.notify_all();
   }
-  Work(generation_);
+  Work(generation_, /*thread=*/0);
   const auto done = [&] {
     return done_.load() == static_cast<uint32_t>(count);
   };

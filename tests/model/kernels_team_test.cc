@@ -23,6 +23,27 @@ TEST(TeamTest, EveryItemIsDoneOnceBeforeTheCallReturns) {
   }
 }
 
+TEST(TeamTest, SharesAreWholeAndOfNeighbours) {
+  for (const int threads : {1, 2, 3, 5}) {
+    const Team team(threads);
+    for (const int64_t count : {1, 2, 7, 12, 100}) {
+      int64_t last = 0;
+      std::vector<int64_t> sizes(static_cast<size_t>(threads));
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t thread = team.ThreadOf(i, count);
+        ASSERT_GE(thread, last);
+        ASSERT_LT(thread, threads);
+        ++sizes[static_cast<size_t>(thread)];
+        last = thread;
+      }
+      for (int64_t t = 0; t < threads; ++t) {
+        EXPECT_EQ(sizes[static_cast<size_t>(t)],
+                  count * (t + 1) / threads - count * t / threads);
+      }
+    }
+  }
+}
+
 // Workers that had fallen asleep wake up for the next call.
 TEST(TeamTest, ItemsRunSideBySide) {
   Team team(2);
