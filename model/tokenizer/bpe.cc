@@ -49,6 +49,8 @@ absl::StatusOr<Bpe> Bpe::Parse(const JsonPart& model) {
   COHORT_ASSIGN_OR_RETURN(bpe.vocabulary_, Vocabulary::Parse(vocab));
   COHORT_RETURN_IF_ERROR(bpe.ParseOptions(model));
   COHORT_RETURN_IF_ERROR(bpe.ParseMerges(model));
+  bpe.FindSymbols();
+  bpe.FindJoints();
   return bpe;
 }
 
@@ -117,6 +119,49 @@ absl::Status Bpe::AddMerge(const std::string& left, const std::string& right) {
   return absl::OkStatus();
 }
 
+void Bpe::FindSymbols() {
+  symbols_.assign(1 << 16, -1);
+  for (int64_t id = 0; id < vocabulary_.end_id(); ++id) {
+    const auto text = vocabulary_.TextOf(id);
+    if (!text || text->empty()) continue;
+    size_t place = 0;
+    const char32_t c = NextCharacter(*text, &place);
+    if (place == text->size() && c < symbols_.size()) {
+      symbols_[c] = static_cast<int32_t>(id);
+    }
+  }
+}
+
+void Bpe::FindJoints() {
+  // A whole piece may be a token, and affixes depend on where a piece ends.
+  if (ignore_merges_ || !prefix_.empty() || !suffix_.empty()) return;
+  struct Ends {
+    int32_t first = -1;
+    int32_t last = -1;
+  };
+  std::vector<Ends> ends(static_cast<size_t>(vocabulary_.end_id()));
+  const auto ends_of = [&](int32_t id) {
+    Ends& of = ends[static_cast<size_t>(id)];
+    if (of.first < 0) of = {id, id};
+    return of;
+  };
+  // A token that stands for itself is no merge's result.
+  if (unknown_ >= 0) ends_of(unknown_);
+  for (const int32_t id : fallback_) {
+    if (id >= 0) ends_of(id);
+  }
+  MergeTable joints(pairs_.size());
+  for (size_t rank = 0; rank < pairs_.size(); ++rank) {
+    const Ends left = ends_of(pairs_[rank].first);
+    const Ends right = ends_of(pairs_[rank].second);
+    joints.Set(left.last, right.first, {.rank = 0, .id = 0});
+    Ends& merged = ends[static_cast<size_t>(results_[rank])];
+    if (merged.first < 0) merged = {left.first, right.last};
+    if (merged.first != left.first || merged.last != right.last) return;
+  }
+  joints_ = std::move(joints);
+}
+
 bool Bpe::TakeBytes() {
   if (!prefix_.empty() || !suffix_.empty()) return false;
   for (int byte = 0; byte < 256; ++byte) {
@@ -137,12 +182,37 @@ bool Bpe::TakeBytes() {
   return true;
 }
 
+int32_t Bpe::NextSymbol(std::string_view piece, size_t* place) const {
+  if (takes_bytes_) return byte_ids_[static_cast<uint8_t>(piece[(*place)++])];
+  const size_t begin = *place;
+  const char32_t c = NextCharacter(piece, place);
+  return SymbolOf(c, piece.substr(begin, *place - begin));
+}
+
 absl::Status Bpe::Encode(std::string_view piece, BpeScratch* scratch,
                          std::vector<int32_t>* ids) const {
-  if (scratch->short_words.Find(piece, ids) ||
-      scratch->long_words.Find(piece, ids)) {
-    return absl::OkStatus();
+  if (!joints_ || piece.size() <= WordCache::kLongest) {
+    return EncodeWhole(piece, scratch, ids);
   }
+  size_t begin = 0;
+  int32_t last = -1;
+  for (size_t place = 0; place < piece.size();) {
+    const size_t here = place;
+    const int32_t symbol = NextSymbol(piece, &place);
+    // What becomes of characters without a token depends on their neighbours.
+    if (last >= 0 && symbol >= 0 && joints_->Find(last, symbol).id < 0) {
+      COHORT_RETURN_IF_ERROR(
+          EncodeWhole(piece.substr(begin, here - begin), scratch, ids));
+      begin = here;
+    }
+    last = symbol;
+  }
+  return EncodeWhole(piece.substr(begin), scratch, ids);
+}
+
+absl::Status Bpe::EncodeWhole(std::string_view piece, BpeScratch* scratch,
+                              std::vector<int32_t>* ids) const {
+  if (scratch->words.Find(piece, ids)) return absl::OkStatus();
   std::vector<int32_t>& symbols = scratch->symbols;
   symbols.clear();
   int32_t whole = -1;
@@ -161,9 +231,7 @@ absl::Status Bpe::Encode(std::string_view piece, BpeScratch* scratch,
     COHORT_RETURN_IF_ERROR(Symbols(piece, &symbols));
     ApplyMerges(merges_, results_, &scratch->merge, &symbols);
   }
-  if (!scratch->short_words.Put(piece, symbols)) {
-    scratch->long_words.Put(piece, symbols);
-  }
+  scratch->words.Put(piece, symbols);
   ids->insert(ids->end(), symbols.begin(), symbols.end());
   return absl::OkStatus();
 }
@@ -185,15 +253,16 @@ absl::Status Bpe::Symbols(std::string_view piece,
   size_t place = 0;
   while (place < piece.size()) {
     const size_t begin = place;
-    NextCharacter(piece, &place);
+    const char32_t c = NextCharacter(piece, &place);
     std::string_view text = piece.substr(begin, place - begin);
+    int32_t id = SymbolOf(c, text);
     if ((begin > 0 && !prefix_.empty()) ||
         (place == piece.size() && !suffix_.empty())) {
       affixed = absl::StrCat(begin > 0 ? prefix_ : "", std::string(text),
                              place == piece.size() ? suffix_ : "");
       text = affixed;
+      id = vocabulary_.IdOf(text);
     }
-    const int32_t id = vocabulary_.IdOf(text);
     if (id >= 0) {
       end_unknown();
       symbols->push_back(id);

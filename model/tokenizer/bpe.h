@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,7 @@ namespace cohort {
 
 // One per thread and model.
 struct BpeScratch {
-  ShortWordCache short_words;
-  LongWordCache long_words;
+  WordCache words;
   MergeScratch merge;
   std::vector<int32_t> symbols;
 };
@@ -56,6 +56,22 @@ class Bpe {
   absl::Status ParseMerges(const JsonPart& model);
   absl::Status AddMerge(const std::string& left, const std::string& right);
 
+  // As Encode, of a piece that is not cut any further.
+  absl::Status EncodeWhole(std::string_view piece, BpeScratch* scratch,
+                           std::vector<int32_t>* ids) const;
+
+  void FindSymbols();
+  // The token of one character, whose text is `text`; -1: none.
+  int32_t SymbolOf(char32_t c, std::string_view text) const {
+    return c < symbols_.size() ? symbols_[c] : vocabulary_.IdOf(text);
+  }
+
+  // Notes for every merge which two symbols meet in it.
+  void FindJoints();
+  // The token of the character, or byte, at `place`, which moves behind it; -1
+  // where the vocabulary has none.
+  int32_t NextSymbol(std::string_view piece, size_t* place) const;
+
   // The tokens of `piece` before any merge.
   absl::Status Symbols(std::string_view piece,
                        std::vector<int32_t>* symbols) const;
@@ -71,6 +87,12 @@ class Bpe {
   std::string prefix_;                   // Of all characters but the first.
   std::string suffix_;                   // Of the last.
   std::array<int32_t, 256> fallback_{};  // "<0x0A>"; -1: none.
+
+  std::vector<int32_t> symbols_;  // By character, of the first 2^16.
+  // Two symbols that no merge brings together part the text for good: a long
+  // piece may be cut between them. Holds the pairs that some merge does bring
+  // together; without a value where that is not known.
+  std::optional<MergeTable> joints_;
 
   bool takes_bytes_ = false;
   std::array<int32_t, 256> byte_ids_{};

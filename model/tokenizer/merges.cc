@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 
 #include "proto/check.h"
 
 namespace cohort {
 namespace {
 
-// Up to here looking at every pair is faster than keeping them in order.
-constexpr size_t kLongestScanned = 80;
+// Up to here looking at every pair is faster than keeping a tree of them.
+constexpr size_t kLongestScanned = 24;
 
 constexpr uint64_t kNoPair = std::numeric_limits<uint64_t>::max();
 
@@ -41,70 +40,79 @@ void MergeByScanning(const MergeTable& table, MergeScratch* scratch,
   }
 }
 
-// The word as a linked list, with a queue of (rank, place) over its pairs.
-class MergeQueue {
+// The word as a linked list, with a tree over its pairs whose root is the first
+// to merge.
+class MergeTree {
  public:
-  MergeQueue(const MergeTable& table, MergeScratch* scratch,
-             std::vector<int32_t>* ids)
-      : table_(table), scratch_(*scratch), ids_(*ids) {
+  MergeTree(const MergeTable& table, absl::Span<const int32_t> results,
+            MergeScratch* scratch, std::vector<int32_t>* ids)
+      : table_(table),
+        results_(results),
+        scratch_(*scratch),
+        ids_(*ids),
+        leaves_(std::bit_ceil(ids->size())) {
     const auto count = static_cast<int32_t>(ids_.size());
-    scratch_.previous.resize(count);
-    scratch_.next.resize(count);
-    scratch_.queue.clear();
+    scratch_.previous.resize(ids_.size());
+    scratch_.next.resize(ids_.size());
+    scratch_.pairs.assign(2 * leaves_, kNoPair);
     for (int32_t i = 0; i < count; ++i) {
       scratch_.previous[i] = i - 1;
       scratch_.next[i] = i + 1 < count ? i + 1 : -1;
+      scratch_.pairs[leaves_ + i] = PairAt(i);
     }
-    for (int32_t i = 0; i + 1 < count; ++i) {
-      const Merge merge = table_.Find(ids_[i], ids_[i + 1]);
-      if (merge.rank != Merge::kNone) {
-        scratch_.queue.push_back(Entry(merge.rank, i));
-      }
+    for (size_t node = leaves_ - 1; node > 0; --node) {
+      scratch_.pairs[node] = FirstBelow(node);
     }
-    std::make_heap(scratch_.queue.begin(), scratch_.queue.end(),
-                   std::greater<>());
   }
 
-  void Run(absl::Span<const int32_t> results) {
-    while (!scratch_.queue.empty()) {
-      std::pop_heap(scratch_.queue.begin(), scratch_.queue.end(),
-                    std::greater<>());
-      const uint64_t entry = scratch_.queue.back();
-      scratch_.queue.pop_back();
-      const auto place = static_cast<int32_t>(static_cast<uint32_t>(entry));
+  void Run() {
+    for (uint64_t first = scratch_.pairs[1]; first != kNoPair;
+         first = scratch_.pairs[1]) {
+      const auto place = static_cast<int32_t>(static_cast<uint32_t>(first));
       const int32_t right = scratch_.next[place];
-      if (ids_[place] < 0 || right < 0) continue;
-      // The pair may have merged otherwise since it was queued.
-      const int32_t merged = results[entry >> 32];
-      if (table_.Find(ids_[place], ids_[right]).id != merged) continue;
-      ids_[place] = merged;
-      ids_[right] = -1;
       const int32_t after = scratch_.next[right];
+      ids_[place] = results_[first >> 32];
+      ids_[right] = -1;
       scratch_.next[place] = after;
       if (after >= 0) scratch_.previous[after] = place;
-      Push(scratch_.previous[place]);
-      Push(place);
+      Set(right, kNoPair);
+      Set(place, PairAt(place));
+      const int32_t before = scratch_.previous[place];
+      if (before >= 0) Set(before, PairAt(before));
     }
     std::erase(ids_, -1);
   }
 
  private:
-  static uint64_t Entry(uint32_t rank, int32_t place) {
+  // Rank above, place below: the leftmost of equal ranks is the smallest.
+  uint64_t PairAt(int32_t place) const {
+    const int32_t right = scratch_.next[place];
+    if (right < 0) return kNoPair;
+    const uint32_t rank = table_.Find(ids_[place], ids_[right]).rank;
+    if (rank == Merge::kNone) return kNoPair;
     return static_cast<uint64_t>(rank) << 32 | static_cast<uint32_t>(place);
   }
 
-  void Push(int32_t place) {
-    if (place < 0 || scratch_.next[place] < 0) return;
-    const Merge merge = table_.Find(ids_[place], ids_[scratch_.next[place]]);
-    if (merge.rank == Merge::kNone) return;
-    scratch_.queue.push_back(Entry(merge.rank, place));
-    std::push_heap(scratch_.queue.begin(), scratch_.queue.end(),
-                   std::greater<>());
+  uint64_t FirstBelow(size_t node) const {
+    return std::min(scratch_.pairs[2 * node], scratch_.pairs[2 * node + 1]);
+  }
+
+  void Set(int32_t place, uint64_t pair) {
+    size_t node = leaves_ + static_cast<size_t>(place);
+    scratch_.pairs[node] = pair;
+    while (node > 1) {
+      node /= 2;
+      const uint64_t first = FirstBelow(node);
+      if (scratch_.pairs[node] == first) return;
+      scratch_.pairs[node] = first;
+    }
   }
 
   const MergeTable& table_;
+  absl::Span<const int32_t> results_;
   MergeScratch& scratch_;
   std::vector<int32_t>& ids_;  // -1 where merged into the one before.
+  const size_t leaves_;
 };
 
 }  // namespace
@@ -136,7 +144,7 @@ void ApplyMerges(const MergeTable& table, absl::Span<const int32_t> results,
   if (ids->size() <= kLongestScanned) {
     MergeByScanning(table, scratch, ids);
   } else {
-    MergeQueue(table, scratch, ids).Run(results);
+    MergeTree(table, results, scratch, ids).Run();
   }
 }
 

@@ -75,7 +75,6 @@ class MergeTable {
 struct MergeScratch {
   std::vector<int32_t> previous;
   std::vector<int32_t> next;
-  std::vector<uint64_t> queue;
   std::vector<uint64_t> pairs;
 };
 

@@ -1,4 +1,4 @@
-// Remembers what short words were encoded to; of fixed size.
+// Remembers what words were encoded to; of fixed size.
 #pragma once
 
 #include <algorithm>
@@ -13,54 +13,89 @@
 
 namespace cohort {
 
-// For words of up to `kLongestWord` bytes and `kMostIds` tokens. One slot per
-// hash; a new word takes the place of the old one. Belongs to one thread.
-template <size_t kLongestWord, size_t kMostIds, size_t kSlots>
+// One slot per hash; a new word takes the place of the old one. Belongs to one
+// thread.
 class WordCache {
  public:
-  WordCache() : slots_(kSlots) {}
+  static constexpr size_t kLongest = 126;  // Bytes of a word.
+
+  WordCache() : short_(1 << 15), long_(1 << 13) {}
 
   // Appends the ids of `word` if it is known.
-  bool Find(std::string_view word, std::vector<int32_t>* ids) {
-    if (word.size() > kLongestWord) return false;
-    const uint64_t hash = XXH3_64bits(word.data(), word.size());
-    const Slot& slot = slots_[hash % kSlots];
-    if (slot.hash != hash || slot.length != word.size() ||
-        std::memcmp(slot.word.data(), word.data(), word.size()) != 0) {
-      return false;
+  bool Find(std::string_view word, std::vector<int32_t>* ids) const {
+    if (word.size() > kLongest) return false;
+    const uint64_t hash = HashOf(word);
+    if (word.size() <= ShortSlot::kLongestWord) {
+      const ShortSlot& slot = short_[hash % short_.size()];
+      if (!slot.Holds(hash, word)) return false;
+      if (slot.count != kElsewhere) {
+        ids->insert(ids->end(), slot.ids.begin(),
+                    slot.ids.begin() + slot.count);
+        return true;
+      }
     }
+    const LongSlot& slot = long_[hash % long_.size()];
+    if (!slot.Holds(hash, word)) return false;
     ids->insert(ids->end(), slot.ids.begin(), slot.ids.begin() + slot.count);
     return true;
   }
 
-  // False when `word` or `ids` is too long.
-  bool Put(std::string_view word, absl::Span<const int32_t> ids) {
-    if (word.size() > kLongestWord || ids.size() > kMostIds) return false;
-    const uint64_t hash = XXH3_64bits(word.data(), word.size());
-    Slot& slot = slots_[hash % kSlots];
-    slot.hash = hash;
-    slot.length = static_cast<uint8_t>(word.size());
-    slot.count = static_cast<uint8_t>(ids.size());
-    std::memcpy(slot.word.data(), word.data(), word.size());
-    std::copy(ids.begin(), ids.end(), slot.ids.begin());
-    return true;
+  // Does nothing when `word` or `ids` is too long.
+  void Put(std::string_view word, absl::Span<const int32_t> ids) {
+    if (word.size() > kLongest || ids.size() > LongSlot::kMostIds) return;
+    const uint64_t hash = HashOf(word);
+    if (word.size() <= ShortSlot::kLongestWord) {
+      ShortSlot* const slot = &short_[hash % short_.size()];
+      if (ids.size() <= ShortSlot::kMostIds) {
+        slot->Set(hash, word, ids);
+        return;
+      }
+      slot->Set(hash, word, {});
+      slot->count = kElsewhere;
+    }
+    long_[hash % long_.size()].Set(hash, word, ids);
   }
 
  private:
+  // The count of a short word that has too many ids for its slot.
+  static constexpr uint8_t kElsewhere = 255;
+
+  template <size_t kWordBytes, size_t kIds>
   struct alignas(64) Slot {
+    static constexpr size_t kLongestWord = kWordBytes;
+    static constexpr size_t kMostIds = kIds;
+    static_assert(kWordBytes <= 255 && kIds < kElsewhere);
+
     uint64_t hash = 0;
-    std::array<int32_t, kMostIds> ids{};
+    std::array<int32_t, kIds> ids{};
     uint8_t length = 0;  // 0: empty; no word is.
     uint8_t count = 0;
-    std::array<char, kLongestWord> word{};
+    std::array<char, kWordBytes> word{};
+
+    bool Holds(uint64_t of, std::string_view text) const {
+      return hash == of && length == text.size() &&
+             std::memcmp(word.data(), text.data(), text.size()) == 0;
+    }
+
+    void Set(uint64_t of, std::string_view text,
+             absl::Span<const int32_t> values) {
+      hash = of;
+      length = static_cast<uint8_t>(text.size());
+      count = static_cast<uint8_t>(values.size());
+      std::memcpy(word.data(), text.data(), text.size());
+      std::copy(values.begin(), values.end(), ids.begin());
+    }
   };
-  static_assert(kLongestWord <= 255 && kMostIds <= 255);
+  // 2 MiB each: one cache line for a common word, four for a long one.
+  using ShortSlot = Slot<30, 6>;
+  using LongSlot = Slot<kLongest, 30>;
 
-  std::vector<Slot> slots_;
+  static uint64_t HashOf(std::string_view word) {
+    return XXH3_64bits(word.data(), word.size());
+  }
+
+  std::vector<ShortSlot> short_;
+  std::vector<LongSlot> long_;
 };
-
-// 2 MiB each: one cache line for a common word, four for a long one.
-using ShortWordCache = WordCache<30, 6, (1 << 15)>;
-using LongWordCache = WordCache<126, 30, (1 << 13)>;
 
 }  // namespace cohort
