@@ -129,6 +129,7 @@ absl::StatusOr<Config> ParseConfig(const std::string& yaml,
   COHORT_RETURN_IF_ERROR(ReadConfig(root, &config));
   NameStages(&config.stages);
   COHORT_RETURN_IF_ERROR(CheckStages(root, name, config));
+  COHORT_RETURN_IF_ERROR(CheckExport(root, config.sink));
   if (config.run.dir.empty()) config.run.dir = DefaultRunDir(name);
   return config;
 }
@@ -169,6 +170,15 @@ absl::StatusOr<RolloutConfig> ParseRollout(const std::string& yaml) {
   RolloutConfig rollout;
   COHORT_RETURN_IF_ERROR(ReadRollout(root, "rollout", &rollout));
   return rollout;
+}
+
+absl::Status CheckExportValues(const ExportConfig& config) {
+  // The limits of the fields are those of the YAML reader.
+  COHORT_ASSIGN_OR_RETURN(const YamlNode root,
+                          ParseYaml(PrintFields(config, ""), "export"));
+  ExportConfig same;
+  COHORT_RETURN_IF_ERROR(ReadExport(root, "export", &same));
+  return CheckExportLimits(config);
 }
 
 std::string ListConfigKeys() {

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "configs/export_config.h"
 #include "configs/learner_config.h"
 
 namespace cohort {
@@ -43,6 +44,10 @@ struct RunConfig {
   int checkpoint_every = 10;
   // Newest checkpoints kept, beside the best one.
   int keep_checkpoints = 2;
+  // Price of one hour of one CPU core and of one GPU, in any currency, for the
+  // summary's estimate; both 0: no estimate.
+  double price_per_cpu_hour = 0.0;
+  double price_per_gpu_hour = 0.0;
   bool operator==(const RunConfig&) const = default;
 };
 
@@ -143,6 +148,7 @@ struct Config {
   RolloutConfig rollout;
   RewardsConfig rewards;
   LearnerConfig learner;
+  ExportConfig sink;  // The key `export`.
   bool operator==(const Config&) const = default;
 };
 

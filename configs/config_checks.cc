@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
@@ -133,6 +134,36 @@ absl::Status CheckStages(const YamlNode& root, const std::string& name,
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckExportLimits(const ExportConfig& config) {
+  if (config.max_completion_tokens > 0 &&
+      config.min_completion_tokens > config.max_completion_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "min_completion_tokens ", config.min_completion_tokens,
+        " is above max_completion_tokens ", config.max_completion_tokens));
+  }
+  if (config.min_pass_rate > config.max_pass_rate) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("min_pass_rate ", config.min_pass_rate,
+                     " is above max_pass_rate ", config.max_pass_rate));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckExport(const YamlNode& root, const ExportConfig& config) {
+  const YamlNode* const node = root.Find("export");
+  if (node == nullptr) return absl::OkStatus();
+  const auto wrong = [node](absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(node->where, ": export.", what));
+  };
+  if (!config.file.empty() && !absl::EndsWith(config.file, ".jsonl")) {
+    return wrong(absl::StrCat("file must end in .jsonl, is ", config.file,
+                              "; `cohort export` makes Parquet"));
+  }
+  const absl::Status limits = CheckExportLimits(config);
+  return limits.ok() ? limits : wrong(limits.message());
 }
 
 absl::Status CheckTrainable(const Config& config) {

@@ -14,4 +14,11 @@ namespace cohort {
 absl::Status CheckStages(const YamlNode& root, const std::string& name,
                          const Config& config);
 
+// Limits of an export that leave room for something; the error names the keys
+// alone.
+absl::Status CheckExportLimits(const ExportConfig& config);
+
+// Checks the section `export`, likewise.
+absl::Status CheckExport(const YamlNode& root, const ExportConfig& config);
+
 }  // namespace cohort

@@ -50,6 +50,8 @@ void Visit(Visitor& visit, C& c) {
   visit("device", c.device, OneOf({"auto", "cpu", "cuda"}));
   visit("checkpoint_every", c.checkpoint_every, AtLeast(1));
   visit("keep_checkpoints", c.keep_checkpoints, AtLeast(1));
+  visit("price_per_cpu_hour", c.price_per_cpu_hour, AtLeast(0));
+  visit("price_per_gpu_hour", c.price_per_gpu_hour, AtLeast(0));
 }
 
 template <typename Visitor, Of<ModelSection> C>
@@ -147,6 +149,27 @@ void Visit(Visitor& visit, C& c) {
   visit("keep_groups_steps", c.keep_groups_steps, AtLeast(0));
 }
 
+template <typename Visitor, Of<ExportConfig> C>
+void Visit(Visitor& visit, C& c) {
+  visit("file", c.file);
+  visit("correct", c.correct);
+  visit("min_completion_tokens", c.min_completion_tokens, AtLeast(0));
+  visit("max_completion_tokens", c.max_completion_tokens, AtLeast(0));
+  visit("min_pass_rate", c.min_pass_rate, FromTo(0, 1));
+  visit("max_pass_rate", c.max_pass_rate, FromTo(0, 1));
+  visit(
+      "language", c.language,
+      OneOf({"", "ar", "el", "en", "he", "hi", "ja", "ko", "ru", "th", "zh"}));
+  visit("max_paragraph", c.max_paragraph, AtLeast(0));
+  visit("no_code", c.no_code);
+  visit("decontaminate", c.decontaminate);
+  visit("ngram", c.ngram, AtLeast(1));
+  visit("duplicates", c.duplicates, OneOf({"keep", "exact", "near"}));
+  visit("similarity", c.similarity, Limit{.above = 0, .at_most = 1});
+  visit("per_prompt", c.per_prompt, AtLeast(0));
+  visit("token_ids", c.token_ids);
+}
+
 // What is a stage's own; the sections in force there overlay the top level's.
 template <typename Visitor, Of<StageConfig> C>
 void Visit(Visitor& visit, C& c) {
@@ -171,6 +194,7 @@ void VisitSections(Visitor& visit, C& c) {
   visit("run", c.run);
   visit("model", c.model);
   VisitStageSections(visit, c);
+  visit("export", c.sink);
 }
 
 }  // namespace cohort

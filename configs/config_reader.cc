@@ -297,4 +297,9 @@ absl::Status ReadRollout(const YamlNode& node, const std::string& path,
   return ReadSection(node, path, rollout);
 }
 
+absl::Status ReadExport(const YamlNode& node, const std::string& path,
+                        ExportConfig* config) {
+  return ReadSection(node, path, config);
+}
+
 }  // namespace cohort

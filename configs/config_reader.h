@@ -18,5 +18,7 @@ absl::Status ReadConfig(const YamlNode& root, Config* config);
 // The same for one section; `path` stands before its keys in errors.
 absl::Status ReadRollout(const YamlNode& node, const std::string& path,
                          RolloutConfig* rollout);
+absl::Status ReadExport(const YamlNode& node, const std::string& path,
+                        ExportConfig* config);
 
 }  // namespace cohort

@@ -144,6 +144,9 @@ std::vector<FieldText> FieldTexts(const RewardsConfig& section) {
 std::vector<FieldText> FieldTexts(const LearnerConfig& section) {
   return Texts(section);
 }
+std::vector<FieldText> FieldTexts(const ExportConfig& section) {
+  return Texts(section);
+}
 std::vector<FieldText> FieldTexts(const PromptSetConfig& section) {
   return Texts(section);
 }

@@ -20,6 +20,7 @@ std::vector<FieldText> FieldTexts(const ModelSection& section);
 std::vector<FieldText> FieldTexts(const RolloutConfig& section);
 std::vector<FieldText> FieldTexts(const RewardsConfig& section);
 std::vector<FieldText> FieldTexts(const LearnerConfig& section);
+std::vector<FieldText> FieldTexts(const ExportConfig& section);
 std::vector<FieldText> FieldTexts(const PromptSetConfig& section);
 std::vector<FieldText> FieldTexts(const StageConfig& stage);  // Its own fields.
 

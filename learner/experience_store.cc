@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -15,7 +16,10 @@
 namespace cohort {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+// 2: with the tables `policies` and `mismatches`. A store of version 1 is read
+// as it is, and gets them when a run goes on.
+constexpr int kSchemaVersion = 2;
+constexpr int kOldestSchemaVersion = 1;
 
 // `contents` is a serialized Group. A row that is stored, trained or dropped
 // has versions; a row that is trained or dropped has a step; and no update
@@ -51,6 +55,18 @@ constexpr char kSchema[] = R"sql(
            CASE WHEN state = 'trained' THEN closed_at_step END
              AS trained_at_step
     FROM groups;
+)sql";
+
+// `members` holds float64, little endian.
+constexpr char kNotes[] = R"sql(
+  CREATE TABLE IF NOT EXISTS policies(
+    version INTEGER PRIMARY KEY,
+    weights_hash TEXT NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS mismatches(
+    group_id TEXT PRIMARY KEY,
+    members BLOB NOT NULL
+  ) WITHOUT ROWID;
 )sql";
 
 }  // namespace
@@ -131,8 +147,13 @@ absl::Status ExperienceStore::CreateTables() {
         SqliteStatement tables,
         Prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'"));
     if (tables.Step() != SQLITE_ROW) return Error("read the schema");
-    if (tables.Number(0) > 0) return absl::OkStatus();
-    COHORT_RETURN_IF_ERROR(Run(kSchema));
+    if (tables.Number(0) > 0) {
+      // Nothing is added to what somebody else made.
+      COHORT_RETURN_IF_ERROR(CheckSchema());
+    } else {
+      COHORT_RETURN_IF_ERROR(Run(kSchema));
+    }
+    COHORT_RETURN_IF_ERROR(Run(kNotes));
     return Run(absl::StrCat("PRAGMA user_version = ", kSchemaVersion).c_str());
   });
 }
@@ -141,10 +162,13 @@ absl::Status ExperienceStore::CheckSchema() const {
   COHORT_ASSIGN_OR_RETURN(SqliteStatement version,
                           Prepare("PRAGMA user_version"));
   if (version.Step() != SQLITE_ROW) return Error("read the schema version");
-  if (version.Number(0) == kSchemaVersion) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(path_, ": schema version ", version.Number(0),
-                   ", this program reads ", kSchemaVersion));
+  if (version.Number(0) >= kOldestSchemaVersion &&
+      version.Number(0) <= kSchemaVersion) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      path_, ": schema version ", version.Number(0), ", this program reads ",
+      kOldestSchemaVersion, " to ", kSchemaVersion));
 }
 
 absl::Status ExperienceStore::MarkLeased(absl::Span<const Lease> leases) {
@@ -306,6 +330,14 @@ absl::StatusOr<ExperienceStore::RollBackCounts> ExperienceStore::RollBack(
       *count = sqlite3_changes(db_.get());
       return absl::OkStatus();
     };
+    int64_t policies = 0;
+    int64_t mismatches = 0;
+    COHORT_RETURN_IF_ERROR(
+        change("DELETE FROM mismatches WHERE group_id IN (SELECT group_id FROM"
+               " groups WHERE newest_version > ? OR closed_at_step > ?)",
+               {policy_version, step}, &mismatches));
+    COHORT_RETURN_IF_ERROR(change("DELETE FROM policies WHERE version > ?",
+                                  {policy_version}, &policies));
     COHORT_RETURN_IF_ERROR(change("DELETE FROM groups WHERE newest_version > ?",
                                   {policy_version}, &counts.deleted));
     COHORT_RETURN_IF_ERROR(
@@ -316,6 +348,50 @@ absl::StatusOr<ExperienceStore::RollBackCounts> ExperienceStore::RollBack(
                   &counts.leases_forgotten);
   }));
   return counts;
+}
+
+absl::Status ExperienceStore::NotePolicy(int64_t policy_version,
+                                         std::string_view weights_hash) {
+  absl::MutexLock lock(&mu_);
+  COHORT_ASSIGN_OR_RETURN(
+      SqliteStatement insert,
+      Prepare("INSERT OR REPLACE INTO policies(version, weights_hash)"
+              " VALUES (?, ?)"));
+  insert.Bind(policy_version).Bind(weights_hash);
+  return insert.Step() == SQLITE_DONE ? absl::OkStatus()
+                                      : Error("note a policy");
+}
+
+absl::Status ExperienceStore::NoteMismatches(const std::string& group_id,
+                                             absl::Span<const double> members) {
+  absl::MutexLock lock(&mu_);
+  COHORT_ASSIGN_OR_RETURN(
+      SqliteStatement insert,
+      Prepare("INSERT OR REPLACE INTO mismatches(group_id, members)"
+              " VALUES (?, ?)"));
+  insert.Bind(group_id).BindBlob({reinterpret_cast<const char*>(members.data()),
+                                  members.size() * sizeof(double)});
+  return insert.Step() == SQLITE_DONE
+             ? absl::OkStatus()
+             : Error(absl::StrCat("note the mismatches of group ", group_id));
+}
+
+absl::StatusOr<std::vector<double>> ExperienceStore::MismatchesOf(
+    const std::string& group_id) const {
+  absl::MutexLock lock(&mu_);
+  COHORT_ASSIGN_OR_RETURN(
+      SqliteStatement exists,
+      Prepare("SELECT 1 FROM sqlite_schema WHERE name = 'mismatches'"));
+  std::vector<double> members;
+  if (exists.Step() != SQLITE_ROW) return members;  // A store of version 1.
+  COHORT_ASSIGN_OR_RETURN(
+      SqliteStatement read,
+      Prepare("SELECT members FROM mismatches WHERE group_id = ?"));
+  if (read.Bind(group_id).Step() != SQLITE_ROW) return members;
+  const std::string_view bytes = read.Bytes(0);
+  members.resize(bytes.size() / sizeof(double));
+  std::memcpy(members.data(), bytes.data(), members.size() * sizeof(double));
+  return members;
 }
 
 absl::Status ExperienceStore::DropContents(int64_t step,

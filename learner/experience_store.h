@@ -124,6 +124,20 @@ class ExperienceStore {
   };
   absl::StatusOr<RollBackCounts> RollBack(int64_t step, int64_t policy_version);
 
+  // Notes which weights were published as `policy_version`, for whoever asks
+  // later what sampled a group. RollBack forgets those of lost policies.
+  absl::Status NotePolicy(int64_t policy_version,
+                          std::string_view weights_hash);
+
+  // Notes how far the learner's log-probabilities were from the sampler's when
+  // the group was trained on, and gives it back: per member, the mean absolute
+  // difference of a token in nats, below 0 where there was none to compare.
+  // Empty where nothing was noted.
+  absl::Status NoteMismatches(const std::string& group_id,
+                              absl::Span<const double> members);
+  absl::StatusOr<std::vector<double>> MismatchesOf(
+      const std::string& group_id) const;
+
   // The retention rule: drops the contents of groups that were trained on or
   // dropped at step `step` or before, and of evaluations by policies up to
   // `policy_version`. Their rows stay. Never pass a step after that of the

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "learner/export_verb.h"
 #include "learner/inspect_verb.h"
 #include "learner/training_library.h"
 #include "learner/verbs.h"
@@ -33,6 +34,8 @@ int main(int argc, char** argv) {
       argc, argv,
       {{"train", "runs all stages of a config", cohort::TrainVerb},
        {"sft", "runs supervised stages", cohort::SftVerb},
+       {"export", "writes the completions of a run as rows",
+        cohort::ExportVerb},
        {"inspect", "shows the groups of a run", cohort::InspectVerb},
        {"loss", "computes objectives of a file",
         RunLoaded<&TrainingLibrary::loss_verb>},

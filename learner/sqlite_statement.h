@@ -70,13 +70,15 @@ class SqliteStatement {
     return IsNull(column) ? if_null
                           : sqlite3_column_int64(statement_.get(), column);
   }
-  std::string Text(int column) {
+  // Valid until the next Step or Reset.
+  std::string_view Bytes(int column) {
     const void* const data = sqlite3_column_blob(statement_.get(), column);
     const int size = sqlite3_column_bytes(statement_.get(), column);
-    return data == nullptr ? ""
-                           : std::string(static_cast<const char*>(data),
-                                         static_cast<size_t>(size));
+    return data == nullptr ? std::string_view()
+                           : std::string_view(static_cast<const char*>(data),
+                                              static_cast<size_t>(size));
   }
+  std::string Text(int column) { return std::string(Bytes(column)); }
 
  private:
   struct Finalize {

@@ -97,7 +97,8 @@ absl::StatusOr<StepReport> Trainer::Step(TrainerState* state,
       parts_.store->MarkTrained(taken.GroupIds(), state->step));
   COHORT_RETURN_IF_ERROR(parts_.store->MarkDropped(taken.dropped, state->step));
   COHORT_RETURN_IF_ERROR(GuardTorch([&] {
-    PublishWeights(*parts_.policy, state->policy_version, parts_.board);
+    return PublishWeights(*parts_.policy, state->policy_version, parts_.store,
+                          parts_.board);
   }));
 
   StepReport report = Report(taken, learned, *state);

@@ -61,8 +61,11 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Open(
 }
 
 absl::Status TrainingRun::LoadAll() {
+  COHORT_RETURN_IF_ERROR(LiveExport::Check(config_));
   SetThreads(config_.learner);
   COHORT_ASSIGN_OR_RETURN(policy_, LoadPolicy(config_, checkpoint_));
+  // Local workers share the learner's.
+  if (policy_.model->device().is_cuda()) clock_.HoldGpus(1);
   COHORT_ASSIGN_OR_RETURN(data_, LoadStages(config_, state_.stage, policy_));
   return absl::OkStatus();
 }
@@ -80,6 +83,8 @@ absl::Status TrainingRun::OpenRecords() {
                      << " groups_deleted=" << counts.deleted
                      << " groups_to_train_again=" << counts.stored_again;
   }
+  COHORT_ASSIGN_OR_RETURN(live_export_,
+                          LiveExport::Open(config_, dir_.store(), state_.step));
   COHORT_ASSIGN_OR_RETURN(
       metrics_,
       MetricsWriter::Open(dir_.metrics(), dir_.tensorboard(), state_.step + 1));
@@ -127,7 +132,8 @@ absl::Status TrainingRun::RunStage(const StageConfig& stage, StageData data) {
     COHORT_RETURN_IF_ERROR(host_->AdmitWorkers(
         WelcomeOf(policy_, stage.rollout, NewRunId()), store_.get()));
     if (host_->board()->newest_version() < state_.policy_version) {
-      PublishWeights(*policy_.model, state_.policy_version, host_->board());
+      COHORT_RETURN_IF_ERROR(PublishWeights(
+          *policy_.model, state_.policy_version, store_.get(), host_->board()));
     }
   }
   progress_.BeginStage(state_.stage_step, absl::Now());
@@ -242,6 +248,10 @@ absl::Status TrainingRun::Checkpoint(const StageTrainer* trainer,
   COHORT_RETURN_IF_ERROR(store_->Sync());
   COHORT_ASSIGN_OR_RETURN(state_.totals.checkpoint,
                           SaveCheckpoint(dir_.checkpoints(), state_, parts));
+  // Behind the checkpoint: a row never comes of a step that may be lost.
+  if (live_export_ != nullptr) {
+    COHORT_RETURN_IF_ERROR(live_export_->Advance(state_.step));
+  }
   const int keep = config_.learner.keep_groups_steps;
   if (keep > 0) {
     COHORT_RETURN_IF_ERROR(
@@ -264,6 +274,8 @@ absl::Status TrainingRun::Interrupt(const StageTrainer* trainer,
 absl::Status TrainingRun::Summarise() {
   clock_.Update(host_, &state_.totals);
   state_.totals.steps = state_.step;
+  state_.totals.price_per_cpu_hour = config_.run.price_per_cpu_hour;
+  state_.totals.price_per_gpu_hour = config_.run.price_per_gpu_hour;
   COHORT_RETURN_IF_ERROR(WriteSummary(state_.totals, dir_));
   const std::string text = SummaryText(state_.totals);
   std::fwrite(text.data(), 1, text.size(), stdout);

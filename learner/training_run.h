@@ -12,6 +12,7 @@
 #include "configs/config.h"
 #include "learner/evaluation.h"
 #include "learner/experience_store.h"
+#include "learner/live_export.h"
 #include "learner/metrics.h"
 #include "learner/policy_folder.h"
 #include "learner/progress.h"
@@ -69,6 +70,7 @@ class TrainingRun {
   Policy policy_;
   std::vector<StageData> data_;  // By stage; empty where the stage is done.
   std::unique_ptr<ExperienceStore> store_;
+  std::unique_ptr<LiveExport> live_export_;  // Null where none is asked for.
   std::unique_ptr<MetricsWriter> metrics_;
   ProgressLine progress_;
   RolloutHost* const host_;  // Null where no rl stage is left.

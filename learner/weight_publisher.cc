@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "proto/rpc.h"
+#include "proto/status.h"
 
 namespace cohort {
 
@@ -55,9 +57,14 @@ std::shared_ptr<const PublishedWeights> CutWeights(const Transformer& model,
   return weights;
 }
 
-void PublishWeights(const Transformer& model, int64_t version,
-                    WeightBoard* board) {
-  board->Publish(CutWeights(model, version, kWeightShardBytes));
+absl::Status PublishWeights(const Transformer& model, int64_t version,
+                            ExperienceStore* store, WeightBoard* board) {
+  auto weights = CutWeights(model, version, kWeightShardBytes);
+  const uint64_t checksum = weights->shards.front().total_checksum();
+  COHORT_RETURN_IF_ERROR(store->NotePolicy(
+      version, absl::StrCat(absl::Hex(checksum, absl::kZeroPad16))));
+  board->Publish(std::move(weights));
+  return absl::OkStatus();
 }
 
 }  // namespace cohort

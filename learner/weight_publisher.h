@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/status/status.h"
+#include "learner/experience_store.h"
 #include "learner/weight_board.h"
 #include "model/transformer.h"
 
@@ -15,8 +17,9 @@ std::shared_ptr<const PublishedWeights> CutWeights(const Transformer& model,
                                                    int64_t version,
                                                    int64_t shard_bytes);
 
-// Puts the weights of `model` on the board as `version`.
-void PublishWeights(const Transformer& model, int64_t version,
-                    WeightBoard* board);
+// Notes the weights of `model` in the store, by the checksum that every worker
+// gets, and puts them on the board as `version`.
+absl::Status PublishWeights(const Transformer& model, int64_t version,
+                            ExperienceStore* store, WeightBoard* board);
 
 }  // namespace cohort

@@ -1,5 +1,5 @@
 """Prints the reference of all configuration keys: name, default and comment,
-taken from configs/config.h and configs/learner_config.h."""
+taken from the headers of configs/."""
 
 import pathlib
 import re
@@ -10,6 +10,7 @@ SECTIONS = {
     "RolloutConfig": "rollout",
     "RewardsConfig": "rewards",
     "LearnerConfig": "learner",
+    "ExportConfig": "export",
     "PromptSetConfig": "learner.prompts",
     "StageConfig": "stages.<i>",
 }
@@ -19,7 +20,7 @@ FIELD = re.compile(r"^  [\w:<>, ]+? (\w+)(?: = (.+?))?;$")
 def main():
     text = "".join(
         pathlib.Path("configs", name).read_text(encoding="utf-8")
-        for name in ("config.h", "learner_config.h")
+        for name in ("config.h", "learner_config.h", "export_config.h")
     )
     for struct, section in SECTIONS.items():
         body = re.search(rf"struct {struct} {{\n(.*?)\n}};", text, re.S).group(1)

@@ -1,7 +1,8 @@
 """Cohort beside its peers, interleaved in one run on one machine.
 
     scripts/dev bench [--repeats 3] [--models FOLDER]
-              [--only speed|tiny|grpo|start|load|grade|tokenize|sandbox|service]
+              [--only speed|tiny|grpo|start|load|grade|tokenize|sandbox|
+               service|export]
 
 One thread each, CPU-seconds, float32, one checkpoint for both. Peers run from
 .venv (scripts/setup.sh --bench), and where speed.py says. Prints a table with the
@@ -268,12 +269,17 @@ def bench_service(_folder, _repeats):
         server.wait()
 
 
+def bench_export_verb(folder, repeats):
+    from export_speed import bench_export
+    bench_export(bar, folder, repeats)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=["speed", "tiny", "grpo", "start",
                                            "load", "grade", "tokenize",
-                                           "sandbox", "service"])
+                                           "sandbox", "service", "export"])
     parser.add_argument("--models", type=pathlib.Path)
     args = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.2f}, {THREADS} thread(s)")
@@ -288,6 +294,7 @@ def main():
             ("tokenize", bench_tokenize, folder),
             ("sandbox", bench_sandbox, folder),
             ("service", bench_service, folder),
+            ("export", bench_export_verb, folder),
         ):
             # A bench of whole steps has the start in it.
             if args.only == name or (args.only is None and name != "start"):

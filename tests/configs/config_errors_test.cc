@@ -27,6 +27,20 @@ absl::Status Error(const std::string& yaml,
   return ParseConfig(yaml, "c.yaml", overrides).status();
 }
 
+TEST(ConfigErrorsTest, AnExportThatCanHoldNothingIsRefused) {
+  EXPECT_THAT(Error(With("export: {min_pass_rate: 0.9, max_pass_rate: 0.1}")),
+              StatusIs(kWrong,
+                       "c.yaml:1: export.min_pass_rate 0.9 is above "
+                       "max_pass_rate 0.1"));
+  EXPECT_THAT(Error(With("\nexport:\n  min_completion_tokens: 9\n"
+                         "  max_completion_tokens: 8")),
+              StatusIs(kWrong, HasSubstr("min_completion_tokens 9 is above")));
+  EXPECT_THAT(Error(With("export: {file: out.parquet}")),
+              StatusIs(kWrong, HasSubstr("export.file must end in .jsonl")));
+  EXPECT_THAT(Error(With("export: {language: latin}")),
+              StatusIs(kWrong, HasSubstr("export.language must be one of")));
+}
+
 TEST(ConfigErrorsTest, UnknownKeysNameTheNearest) {
   struct Case {
     std::string yaml;

@@ -152,7 +152,7 @@ stages:
 
     def test_every_verb_has_help_and_refuses_unknown_flags(self):
         for binary, verbs in (
-            (LEARNER, ["train", "sft", "inspect", "loss", "doctor"]),
+            (LEARNER, ["train", "sft", "export", "inspect", "loss", "doctor"]),
             (ROLLOUT, ["rollout-worker", "doctor"]),
             (REWARDS, ["reward-server", "grade", "doctor"]),
         ):
