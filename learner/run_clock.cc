@@ -20,12 +20,14 @@ double OwnCpuSeconds() {
 void RunClock::Continue(const RunSummary& earlier) {
   earlier_wall_s_ = earlier.wall_s;
   earlier_cpu_s_ = earlier.cpu_s;
+  earlier_gpu_s_ = earlier.gpu_s;
   earlier_restarts_ = earlier.service_restarts;
 }
 
 void RunClock::Update(const RolloutHost* host, RunSummary* totals) const {
-  totals->wall_s =
-      earlier_wall_s_ + absl::ToDoubleSeconds(absl::Now() - began_);
+  const double wall_s = absl::ToDoubleSeconds(absl::Now() - began_);
+  totals->wall_s = earlier_wall_s_ + wall_s;
+  totals->gpu_s = earlier_gpu_s_ + wall_s * gpus_;
   totals->cpu_s = earlier_cpu_s_ + OwnCpuSeconds() +
                   (host != nullptr ? host->CpuSeconds() : 0);
   totals->service_restarts =

@@ -48,6 +48,8 @@ void VisitState(Visitor& visit, TrainerState& state) {
   visit("service_restarts", totals.service_restarts);
   visit("wall_s", totals.wall_s);
   visit("cpu_s", totals.cpu_s);
+  // Checkpoints of an earlier version have none.
+  if (visit.Has("gpu_s")) visit("gpu_s", totals.gpu_s);
   visit("time_s", totals.time_s);
   visit("before", totals.before);
   visit("after", totals.after);
@@ -56,6 +58,8 @@ void VisitState(Visitor& visit, TrainerState& state) {
 
 struct Writer {
   Json json = Json::object();
+
+  bool Has(const char*) const { return true; }
 
   template <typename T>
   void operator()(const char* name, const T& value) {
@@ -85,6 +89,8 @@ struct Writer {
 struct Reader {
   const Json& json;
   std::string* bad;
+
+  bool Has(const char* name) const { return json.contains(name); }
 
   const Json* Find(const char* name, bool (Json::*is_right)() const) {
     const auto found = json.find(name);

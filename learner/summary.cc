@@ -12,6 +12,8 @@
 namespace cohort {
 namespace {
 
+constexpr double kHour = 3600;  // Seconds.
+
 std::string Number(double value, int digits) {
   return std::isnan(value) ? "-" : absl::StrFormat("%.*f", digits, value);
 }
@@ -45,6 +47,12 @@ void AppendCosts(const RunSummary& summary, std::string* text) {
       summary.steps, summary.skipped_steps, summary.groups_trained,
       summary.groups_dropped, summary.sampled_tokens, summary.trained_tokens,
       summary.wall_s, summary.cpu_s, summary.service_restarts);
+  absl::StrAppendFormat(text, "CPU %.3f h, GPU %.3f h", summary.cpu_s / kHour,
+                        summary.gpu_s / kHour);
+  if (const double cost = CostEstimate(summary); !std::isnan(cost)) {
+    absl::StrAppendFormat(text, ", cost by the config's prices %.2f", cost);
+  }
+  absl::StrAppend(text, "\n");
   if (summary.time_s.empty()) return;
   absl::StrAppend(text, "where the time went:");
   for (const auto& [name, seconds] : summary.time_s) {
@@ -65,6 +73,14 @@ nlohmann::ordered_json TokensToJson(const Evaluation& evaluation) {
 }
 
 }  // namespace
+
+double CostEstimate(const RunSummary& summary) {
+  if (summary.price_per_cpu_hour == 0 && summary.price_per_gpu_hour == 0) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return summary.cpu_s / kHour * summary.price_per_cpu_hour +
+         summary.gpu_s / kHour * summary.price_per_gpu_hour;
+}
 
 std::string SummaryJson(const RunSummary& summary) {
   nlohmann::ordered_json time = nlohmann::ordered_json::object();
@@ -90,6 +106,9 @@ std::string SummaryJson(const RunSummary& summary) {
       {"service_restarts", summary.service_restarts},
       {"wall_s", summary.wall_s},
       {"cpu_s", summary.cpu_s},
+      {"cpu_hours", summary.cpu_s / kHour},
+      {"gpu_hours", summary.gpu_s / kHour},
+      {"cost_estimate", CostEstimate(summary)},
       {"time_s", time},
       {"math_policy_version", kMathPolicyVersion},
       {"checkpoint", summary.checkpoint},

@@ -40,11 +40,18 @@ struct RunSummary {
   int64_t service_restarts = 0;
   double wall_s = 0;
   double cpu_s = 0;  // Of all processes.
+  double gpu_s = 0;  // Wall time of every GPU held, idle or not.
+  // Per hour, in any currency; both 0: nothing is estimated.
+  double price_per_cpu_hour = 0;
+  double price_per_gpu_hour = 0;
   // Where the wall time went, in the order to print: "sample" -> seconds.
   std::vector<std::pair<std::string, double>> time_s;
   std::string checkpoint;  // The last one's folder.
   std::vector<CompletionPair> completions;
 };
+
+// What the run cost by its prices; NaN without any.
+double CostEstimate(const RunSummary& summary);
 
 std::string SummaryJson(const RunSummary& summary);
 std::string SummaryText(const RunSummary& summary);

@@ -51,6 +51,24 @@ TEST(SummaryTest, PeopleSeeBeforeAndAfter) {
   EXPECT_THAT(text, HasSubstr("before  []{4}\nafter   [7*3=1]{1}"));
 }
 
+TEST(SummaryTest, HoursAndWhatTheyCost) {
+  RunSummary summary = MakeSummary();
+  summary.cpu_s = 2 * 3600;
+  summary.gpu_s = 1800;
+  EXPECT_TRUE(
+      nlohmann::json::parse(SummaryJson(summary))["cost_estimate"].is_null());
+  EXPECT_THAT(SummaryText(summary), HasSubstr("CPU 2.000 h, GPU 0.500 h\n"));
+  summary.price_per_cpu_hour = 0.05;
+  summary.price_per_gpu_hour = 2.4;
+  const nlohmann::json json = nlohmann::json::parse(SummaryJson(summary));
+  EXPECT_EQ(json["cpu_hours"], 2.0);
+  EXPECT_EQ(json["gpu_hours"], 0.5);
+  EXPECT_DOUBLE_EQ(json["cost_estimate"].get<double>(), 2 * 0.05 + 0.5 * 2.4);
+  EXPECT_THAT(SummaryText(summary),
+              HasSubstr("CPU 2.000 h, GPU 0.500 h, cost by the config's prices "
+                        "1.30\n"));
+}
+
 TEST(SummaryTest, WhatWasNotEvaluatedIsNullAndNotPrinted) {
   const RunSummary summary;
   EXPECT_TRUE(
