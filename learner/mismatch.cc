@@ -29,6 +29,8 @@ void Mismatch::Add(const Mismatch& other) {
   kl_sum_nats += other.kl_sum_nats;
   abs_diff_sum_nats += other.abs_diff_sum_nats;
   max_abs_diff_nats = std::max(max_abs_diff_nats, other.max_abs_diff_nats);
+  trajectories.insert(trajectories.end(), other.trajectories.begin(),
+                      other.trajectories.end());
 }
 
 Mismatch CompareWithSampler(const Microbatch& batch, const at::Tensor& logprobs,
@@ -38,7 +40,9 @@ Mismatch CompareWithSampler(const Microbatch& batch, const at::Tensor& logprobs,
   const at::Tensor rows_cpu = batch.rows.to(at::kCPU);
   const float* learner = learner_cpu.const_data_ptr<float>();
   const float* sampler = sampler_cpu.const_data_ptr<float>();
+  const at::Tensor trajectories_cpu = batch.trajectories.to(at::kCPU);
   const int64_t* rows = rows_cpu.const_data_ptr<int64_t>();
+  const int64_t* trajectories = trajectories_cpu.const_data_ptr<int64_t>();
   const bool* same_policy = batch.same_policy.const_data_ptr<bool>();
   const std::vector<bool> flipped = FindFlips(batch, routes);
 
@@ -47,6 +51,7 @@ Mismatch CompareWithSampler(const Microbatch& batch, const at::Tensor& logprobs,
   int64_t m = 0;
   for (size_t s = 0; s + 1 < batch.packed.offsets.size(); ++s) {
     bool agree = true;
+    Mismatch::OfTrajectory own;
     for (; row < batch.packed.offsets[s + 1]; ++row) {
       const bool sampled = m < rows_cpu.numel() && rows[m] == row;
       // Prompt rows have no flag of their own; their trajectory's tokens have.
@@ -57,13 +62,17 @@ Mismatch CompareWithSampler(const Microbatch& batch, const at::Tensor& logprobs,
       if (comparable && agree) {
         const double diff = double{learner[m]} - double{sampler[m]};
         ++result.tokens;
-        result.abs_diff_sum_nats += std::abs(diff);
+        own.trajectory = trajectories[m];
+        ++own.tokens;
+        own.abs_diff_sum_nats += std::abs(diff);
         result.kl_sum_nats += std::exp(diff) - diff - 1;
         result.max_abs_diff_nats =
             std::max(result.max_abs_diff_nats, std::abs(diff));
       }
       ++m;
     }
+    result.abs_diff_sum_nats += own.abs_diff_sum_nats;
+    if (own.tokens > 0) result.trajectories.push_back(own);
   }
   return result;
 }

@@ -16,11 +16,19 @@ namespace cohort {
 // which sampler and learner chose the same experts for the token and all before
 // it: another expert is another function, and counted apart.
 struct Mismatch {
+  // Of one trajectory, by its place in LossCounts::lengths.
+  struct OfTrajectory {
+    int64_t trajectory = 0;
+    int64_t tokens = 0;
+    double abs_diff_sum_nats = 0;
+  };
+
   int64_t tokens = 0;       // Compared.
   int64_t route_flips = 0;  // Fed tokens whose experts differ in some layer.
   double kl_sum_nats = 0;   // k3 of sampler to learner.
   double abs_diff_sum_nats = 0;
   double max_abs_diff_nats = 0;
+  std::vector<OfTrajectory> trajectories;  // Those with a compared token.
 
   void Add(const Mismatch& other);
   double kl_nats() const { return PerToken(kl_sum_nats); }

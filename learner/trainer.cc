@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,6 +34,34 @@ void DropGradients(const Transformer& model) {
   for (const NamedTensor& named : model.Parameters()) {
     named.tensor.mutable_grad().reset();
   }
+}
+
+// Of the groups whose trajectories `mismatch` counts: those of the first
+// minibatch, which the policy that sampled them was trained on.
+absl::Status NoteMismatches(const StepGroups& taken, const Mismatch& mismatch,
+                            ExperienceStore* store) {
+  std::map<int64_t, double> nats;
+  for (const Mismatch::OfTrajectory& own : mismatch.trajectories) {
+    nats[own.trajectory] =
+        own.abs_diff_sum_nats / static_cast<double>(own.tokens);
+  }
+  int64_t trajectory = 0;
+  for (size_t i = 0; i < taken.groups.size(); ++i) {
+    const Group& group = taken.groups[i];
+    std::vector<double> members(static_cast<size_t>(group.trajectories_size()),
+                                -1.0);
+    bool any = false;
+    for (const int member : taken.lessons[i].members) {
+      const auto own = nats.find(trajectory++);
+      if (own == nats.end()) continue;
+      members[static_cast<size_t>(member)] = own->second;
+      any = true;
+    }
+    if (any) {
+      COHORT_RETURN_IF_ERROR(store->NoteMismatches(group.id(), members));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -96,6 +125,8 @@ absl::StatusOr<StepReport> Trainer::Step(TrainerState* state,
   COHORT_RETURN_IF_ERROR(
       parts_.store->MarkTrained(taken.GroupIds(), state->step));
   COHORT_RETURN_IF_ERROR(parts_.store->MarkDropped(taken.dropped, state->step));
+  COHORT_RETURN_IF_ERROR(
+      NoteMismatches(taken, learned.first.mismatch, parts_.store));
   COHORT_RETURN_IF_ERROR(GuardTorch([&] {
     return PublishWeights(*parts_.policy, state->policy_version, parts_.store,
                           parts_.board);

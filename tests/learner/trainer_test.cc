@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
+#include "learner/store_reader.h"
 #include "learner/trainer_state.h"
 #include "tests/learner/scripted_worker.h"
 #include "tests/testing/status_matchers.h"
@@ -176,6 +177,33 @@ TEST(TrainerTest, AStepTrainsPublishesAndCounts) {
   COHORT_ASSERT_OK(rows);
   EXPECT_EQ(rows->size(), 4);
   for (const GroupRow& row : *rows) EXPECT_EQ(row.state, "trained");
+}
+
+TEST(TrainerTest, TheStoreKnowsWhatSampledAGroupAndHowFarItWasOff) {
+  Rig rig(MakeStage());
+  const std::string report = rig.Step();
+  const double most = rig.Metric(report, "mismatch/max_abs_logprob_diff");
+  const auto rows = rig.store->List({.step = 1, .state = "", .stage = ""});
+  COHORT_ASSERT_OK(rows);
+  double largest = 0;
+  for (const GroupRow& row : *rows) {
+    const auto mismatches = rig.store->MismatchesOf(row.group_id);
+    COHORT_ASSERT_OK(mismatches);
+    for (const double nats : *mismatches) {
+      EXPECT_LE(nats, most);
+      largest = std::max(largest, nats);
+    }
+  }
+  EXPECT_GT(largest, 0);
+  const auto reader = StoreReader::Open(rig.dir / "store.sqlite");
+  COHORT_ASSERT_OK(reader);
+  const std::string checksum =
+      absl::StrCat(absl::Hex(rig.board->WaitForNewer(0, absl::ZeroDuration())
+                                 ->shards.front()
+                                 .total_checksum(),
+                             absl::kZeroPad16));
+  EXPECT_THAT((*reader)->WeightHashes(),
+              IsOkAndHolds(testing::Contains(testing::Pair(1, checksum))));
 }
 
 TEST(TrainerTest, TheCorrectionBiasIsFrozenUnlessAskedFor) {
