@@ -35,6 +35,11 @@ absl::StatusOr<std::shared_ptr<Judge>> JudgeHost::Get() {
   return std::shared_ptr<Judge>(running_, running_->judge.get());
 }
 
+SandboxFigures JudgeHost::Figures() const {
+  absl::MutexLock lock(&mu_);
+  return running_ == nullptr ? SandboxFigures() : running_->sandbox->Figures();
+}
+
 bool JudgeHost::Weak() const {
   absl::MutexLock lock(&mu_);
   return running_ != nullptr && !running_->sandbox->Weakness().empty();

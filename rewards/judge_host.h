@@ -28,6 +28,9 @@ class JudgeHost {
   //   kFailedPrecondition  it is weak here, and that is not allowed
   absl::StatusOr<std::shared_ptr<Judge>> Get() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Of the sandbox that runs now; all zero before one does.
+  SandboxFigures Figures() const ABSL_LOCKS_EXCLUDED(mu_);
+
   // Whether it runs though fences are missing.
   bool Weak() const ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -16,6 +16,7 @@
 #include "rewards/grade_pool.h"
 #include "rewards/graders.h"
 #include "rewards/rewards_service.h"
+#include "rewards/sandbox_metrics.h"
 #include "rewards/service_metrics.h"
 #include "rewards/verbs.h"
 
@@ -98,6 +99,7 @@ absl::Status Serve(const RewardServerFlags& flags, const Config& config,
   COHORT_ASSIGN_OR_RETURN(
       const std::unique_ptr<Auditor> auditor,
       Auditor::Create(rewards.audit_share, flags.audit_file));
+  WatchSandbox(judge, &metrics);
   RewardsService service(
       {&graders, &pool, &metrics, auditor.get()},
       {.workers = rewards.workers, .max_waiting = rewards.max_waiting},

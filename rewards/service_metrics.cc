@@ -40,22 +40,28 @@ const Histogram::BucketBoundaries& SecondsBuckets() {
 class ServiceMetrics::Watched : public prometheus::Collectable {
  public:
   void Add(const std::string& name, const std::string& help,
+           const std::map<std::string, std::string>& labels,
            std::function<double()> read) {
     absl::MutexLock lock(&mu_);
-    sources_.push_back({name, help, std::move(read)});
+    sources_.push_back({name, help, {}, std::move(read)});
+    for (const auto& [label, value] : labels) {
+      sources_.back().labels.push_back({label, value});
+    }
   }
 
   std::vector<MetricFamily> Collect() const override {
     absl::MutexLock lock(&mu_);
     std::vector<MetricFamily> families;
     for (const Source& source : sources_) {
-      MetricFamily family;
-      family.name = source.name;
-      family.help = source.help;
-      family.type = prometheus::MetricType::Gauge;
-      family.metric.emplace_back();
-      family.metric[0].gauge.value = source.read();
-      families.push_back(std::move(family));
+      if (families.empty() || families.back().name != source.name) {
+        families.emplace_back();
+        families.back().name = source.name;
+        families.back().help = source.help;
+        families.back().type = prometheus::MetricType::Gauge;
+      }
+      prometheus::ClientMetric& metric = families.back().metric.emplace_back();
+      metric.label = source.labels;
+      metric.gauge.value = source.read();
     }
     return families;
   }
@@ -64,6 +70,7 @@ class ServiceMetrics::Watched : public prometheus::Collectable {
   struct Source {
     std::string name;
     std::string help;
+    std::vector<prometheus::ClientMetric::Label> labels;
     std::function<double()> read;
   };
 
@@ -127,8 +134,9 @@ void ServiceMetrics::CountAudit(const std::string& verifier, bool agreed) {
 }
 
 void ServiceMetrics::Watch(const std::string& name, const std::string& help,
+                           const std::map<std::string, std::string>& labels,
                            std::function<double()> read) {
-  families_->watched->Add(name, help, std::move(read));
+  families_->watched->Add(name, help, labels, std::move(read));
 }
 
 absl::StatusOr<int> ServiceMetrics::Serve(int port) {

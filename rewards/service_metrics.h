@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -13,7 +14,7 @@
 
 namespace cohort {
 
-// Thread-safe. Names begin with cohort_rewards_.
+// Thread-safe. Names begin with cohort_rewards_, but those that are watched.
 class ServiceMetrics {
  public:
   ServiceMetrics();
@@ -29,6 +30,12 @@ class ServiceMetrics {
   // A number that is read when it is asked for. `read` must be thread-safe and
   // outlive this.
   void Watch(const std::string& name, const std::string& help,
+             std::function<double()> read) {
+    Watch(name, help, {}, std::move(read));
+  }
+  // The same with labels; those of one name are added one after the other.
+  void Watch(const std::string& name, const std::string& help,
+             const std::map<std::string, std::string>& labels,
              std::function<double()> read);
 
   // Answers GET /metrics on 127.0.0.1 until this goes; port 0 takes a free one.

@@ -34,6 +34,8 @@ constexpr int64_t kMs = 1'000'000;
 // limit was reached, at most.
 constexpr int64_t kLongestLookNs = 50 * kMs;
 constexpr int64_t kShortestLookNs = 2 * kMs;
+// What is there so long after its run will not go by itself.
+constexpr int64_t kLeakedNs = 10'000 * kMs;
 
 int64_t NowNs() {
   timespec now = {};
@@ -272,6 +274,7 @@ void Launcher::Finish(Run* run) {
   end.peak_memory_bytes =
       counted ? figures.peak_memory_bytes : end.report.max_rss_bytes;
   end.oom_kills = static_cast<int32_t>(figures.oom_kills);
+  end.leaks = Leaks();
   if (!cgroups_->Remove(run->cgroup)) {
     remains_.push_back({std::move(run->cgroup), NowNs()});
   }
@@ -290,6 +293,14 @@ void Launcher::Fail(const Run& run, const absl::Status& status) {
   SendFdMessage(
       run.client.get(),
       std::string_view(reinterpret_cast<const char*>(&end), sizeof(end)), {});
+}
+
+int32_t Launcher::Leaks() const {
+  const int64_t long_ago_ns = NowNs() - kLeakedNs;
+  return static_cast<int32_t>(std::count_if(
+      remains_.begin(), remains_.end(), [long_ago_ns](const Remains& remains) {
+        return remains.since_ns < long_ago_ns;
+      }));
 }
 
 // The kernel may count a process as in a cgroup for a moment after its end.

@@ -93,6 +93,7 @@ class Launcher {
   void Finish(Run* run);
   void Fail(const Run& run, const absl::Status& status);
   void RemoveRemains();
+  int32_t Leaks() const;
   int Timeout(int64_t now_ns) const;
   void PollOnce();
 

@@ -35,8 +35,9 @@ struct Outcome {
   int64_t peak_memory_bytes = 0;
   int64_t disk_bytes = 0;  // Files at the end.
   int oom_kills = 0;
-  std::string out;     // Any bytes; at most the limit.
-  std::string err;     // Likewise.
+  int leaks = 0;    // Runs before it whose cgroup could not be removed so far.
+  std::string out;  // Any bytes; at most the limit.
+  std::string err;  // Likewise.
   std::string reason;  // One line; empty where all is well.
 };
 

@@ -337,6 +337,7 @@ void Sandbox::Count(const Outcome& outcome) {
   ++figures_.runs;
   ++figures_.verdicts[std::string(VerdictCode(outcome.verdict))];
   figures_.wall_us += absl::ToInt64Microseconds(outcome.wall);
+  figures_.leaks = outcome.leaks;
 }
 
 SandboxFigures Sandbox::Figures() const {

@@ -64,6 +64,7 @@ struct SandboxFigures {
   int64_t wait_us = 0;  // Sum of what they waited for slots.
   int slots = 0;
   int slots_busy = 0;
+  int leaks = 0;  // Cgroups of runs that could not be removed so far.
 };
 
 // Thread-safe.

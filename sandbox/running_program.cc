@@ -220,6 +220,7 @@ Outcome RunningProgram::Judge() const {
   outcome.peak_memory_bytes = end_->peak_memory_bytes;
   outcome.disk_bytes = report.disk_bytes;
   outcome.oom_kills = end_->oom_kills;
+  outcome.leaks = end_->leaks;
   if (report.kind != ReportKind::kEnded) {
     outcome.signal = SIGKILL;
   } else if (WIFEXITED(report.wait_status)) {

@@ -31,11 +31,21 @@ SWAPS = {
 
 
 class Mutator(ast.NodeTransformer):
-    """Changes the `target`-th place that can be changed; counts them all."""
+    """Changes the `target`-th place that can be changed; counts them all. With
+    `entry_point`, in that function alone: the others of a prompt are given, and
+    its tests use them as they were."""
 
-    def __init__(self, target):
+    def __init__(self, target, entry_point):
         self.target = target
+        self.entry_point = entry_point
         self.places = 0
+
+    def visit_Module(self, node):
+        node.body = [
+            self.visit(part) if self.entry_point in (
+                None, getattr(part, "name", None)) else part
+            for part in node.body]
+        return node
 
     def here(self):
         self.places += 1
@@ -76,13 +86,13 @@ def program_and_tests(row):
     return row["code"].replace("\r\n", "\n"), tests.replace("\r\n", "\n")
 
 
-def mutants_of(code, draw, most):
-    counter = Mutator(-1)
+def mutants_of(code, entry_point, draw, most):
+    counter = Mutator(-1, entry_point)
     counter.visit(ast.parse(code))
     places = draw.sample(range(counter.places), min(most, counter.places))
     for place in places:
         yield ast.unparse(ast.fix_missing_locations(
-            Mutator(place).visit(ast.parse(code))))
+            Mutator(place, entry_point).visit(ast.parse(code))))
 
 
 def limit():
@@ -121,7 +131,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for task in tasks:
             code, tests = program_and_tests(task)
-            texts = [code, *mutants_of(code, draw, most)]
+            texts = [code, *mutants_of(
+                code, task.get("entry_point"), draw, most)]
             for number, text in enumerate(texts):
                 rows.append(dict(
                     task, id=f"{task['task_id']} mutant {number}",

@@ -5,6 +5,7 @@
 #include "rewards/code_grader.h"
 #include "rewards/code_rows.h"
 #include "rewards/command_grader.h"
+#include "rewards/sandbox_metrics.h"
 #include "tests/sandbox/sandbox_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -159,8 +160,9 @@ TEST_F(JudgeTest, ASourceIsCompiledOnce) {
   const Source source = {"cpp",
                          "#include <cstdio>\nint main() { puts(\"7\"); }", ""};
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(judge.JudgeSubmission(source, task->tests).outcome.verdict,
-              RunVerdict::kAC);
+    const Outcome outcome = judge.JudgeSubmission(source, task->tests).outcome;
+    EXPECT_EQ(outcome.verdict, RunVerdict::kAC) << outcome.reason << "\n"
+                                                << outcome.err;
   }
   EXPECT_EQ(judge.compiler().figures().misses, 1);
   EXPECT_EQ(judge.compiler().figures().hits, 2);
@@ -171,6 +173,34 @@ TEST_F(JudgeTest, ASourceIsCompiledOnce) {
   other.flags = "-o/etc/x;reboot";
   EXPECT_EQ(judge.JudgeSubmission(other, task->tests).outcome.verdict,
             RunVerdict::kIE);
+}
+
+TEST_F(JudgeTest, MetricsTellOfTheSandbox) {
+  const auto host =
+      std::make_shared<JudgeHost>(JudgeOptions{.launcher = COHORT_LAUNCHER});
+  ServiceMetrics metrics;
+  WatchSandbox(host, &metrics);
+  EXPECT_THAT(metrics.Text(), HasSubstr("cohort_sandbox_runs 0\n"));
+  const CodeGrader grader(host);
+  Prompt prompt;
+  prompt.set_row_json(R"j({"tests": [{"stdin": "", "stdout": "7"}]})j");
+  const auto lines_with = [&](const std::string& verdict) {
+    const size_t at = metrics.Text().find("cohort_sandbox_verdicts{verdict=\"" +
+                                          verdict + "\"}");
+    EXPECT_NE(at, std::string::npos);
+    return std::stoi(metrics.Text().substr(metrics.Text().find("} ", at) + 2));
+  };
+  ASSERT_THAT(host->Get(), IsOk());
+  const int before = lines_with("AC");  // The self-test's.
+  for (const char* code : {"```\nprint(7)\n```", "```\nexit(3)\n```"}) {
+    EXPECT_THAT(grader.GradeOne(prompt, {.text = code}, absl::InfiniteFuture()),
+                IsOk());
+  }
+  EXPECT_EQ(lines_with("AC"), before + 1);
+  EXPECT_EQ(lines_with("RE"), 1);
+  EXPECT_THAT(metrics.Text(), HasSubstr("cohort_sandbox_leaks 0\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("cohort_sandbox_busy_slots 0\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("cohort_sandbox_slots 4\n"));
 }
 
 // A REPL that knows four proofs.
