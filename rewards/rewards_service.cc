@@ -42,7 +42,8 @@ RewardsService::RewardsService(const RewardsParts& parts,
                                const RewardsLimits& limits, CallGate gate)
     : parts_(parts),
       gate_(std::move(gate)),
-      turns_(limits.workers, limits.max_waiting),
+      // One more than there are workers, so that none waits for its next call.
+      turns_(limits.workers + 1, limits.max_waiting),
       elsewhere_turns_(limits.workers, limits.max_waiting) {}
 
 grpc::Status RewardsService::Grade(grpc::ServerContext* context,
