@@ -24,6 +24,16 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// See TokenizePrompt. `field`: where the row has its messages.
+std::string ChatRequest(const Prompt& prompt, const std::string& field) {
+  if (prompt.messages().empty()) return "";
+  if (field == "messages") return prompt.row_json();
+  auto row = nlohmann::ordered_json::parse(prompt.row_json());
+  nlohmann::ordered_json messages = std::move(row[field]);
+  row["messages"] = std::move(messages);
+  return row.dump();
+}
+
 // FNV-1a, which is the same on every machine, unlike std::hash.
 uint64_t HashText(std::string_view text, uint64_t hash = 0xcbf29ce484222325) {
   for (const char c : text) {
@@ -77,7 +87,9 @@ absl::StatusOr<PromptSet> LoadSet(const PromptSetConfig& config,
       prompt.set_math_policy(loading.math_policy);
     }
     if (loading.tokenize) {
-      if (const absl::Status status = loading.tokenize(&prompt); !status.ok()) {
+      const absl::Status status =
+          loading.tokenize(ChatRequest(prompt, fields->messages), &prompt);
+      if (!status.ok()) {
         return absl::Status(status.code(),
                             absl::StrCat(config.file, ": prompt ", prompt.id(),
                                          ": ", status.message()));

@@ -21,7 +21,12 @@ namespace cohort {
 
 // Renders and tokenizes: fills in `tokens`, and `text` where the row had
 // messages. Its error is passed on with the file and the prompt's id.
-using TokenizePrompt = std::function<absl::Status(Prompt* prompt)>;
+//   chat: the row as a request to ChatTemplate::Render, so that tools, tool
+//   calls
+//     and kwargs reach the template as they stood; empty where it had no
+//     messages
+using TokenizePrompt =
+    std::function<absl::Status(const std::string& chat, Prompt* prompt)>;
 
 struct PromptLoading {
   TokenizePrompt tokenize;  // None: prompts keep no tokens, none is too long.

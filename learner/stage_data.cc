@@ -25,7 +25,8 @@ absl::StatusOr<StagePrompts> LoadStagePrompts(const StageConfig& stage,
   }
   PromptEncoder encoder(policy.folder, policy.tokenizer.get());
   const PromptLoading loading{
-      .tokenize = [&](Prompt* prompt) { return encoder.Encode(prompt); },
+      .tokenize = [&](const std::string& chat,
+                      Prompt* prompt) { return encoder.Encode(chat, prompt); },
       .max_prompt_tokens = room,
       .format = stage.rewards.format,
       .math_policy = stage.rewards.math_policy};

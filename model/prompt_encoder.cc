@@ -7,6 +7,18 @@
 #include "proto/status.h"
 
 namespace cohort {
+namespace {
+
+std::string RequestOf(const Prompt& prompt) {
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+  for (const Message& message : prompt.messages()) {
+    messages.push_back(
+        {{"role", message.role()}, {"content", message.content()}});
+  }
+  return nlohmann::ordered_json({{"messages", std::move(messages)}}).dump();
+}
+
+}  // namespace
 
 absl::Status PromptEncoder::LoadTemplate() {
   if (template_ != nullptr) return absl::OkStatus();
@@ -14,8 +26,8 @@ absl::Status PromptEncoder::LoadTemplate() {
   return absl::OkStatus();
 }
 
-absl::Status PromptEncoder::Encode(Prompt* prompt) {
-  COHORT_RETURN_IF_ERROR(Render(prompt));
+absl::Status PromptEncoder::Encode(const std::string& chat, Prompt* prompt) {
+  COHORT_RETURN_IF_ERROR(Render(chat, prompt));
   // A chat template writes its special tokens itself.
   COHORT_ASSIGN_OR_RETURN(
       const std::vector<int32_t> tokens,
@@ -26,19 +38,14 @@ absl::Status PromptEncoder::Encode(Prompt* prompt) {
   return absl::OkStatus();
 }
 
-absl::Status PromptEncoder::Render(Prompt* prompt) {
+absl::Status PromptEncoder::Render(const std::string& chat, Prompt* prompt) {
   if (prompt->messages().empty()) return absl::OkStatus();
   COHORT_RETURN_IF_ERROR(LoadTemplate());
-  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
-  for (const Message& message : prompt->messages()) {
-    messages.push_back(
-        {{"role", message.role()}, {"content", message.content()}});
-  }
-  const nlohmann::ordered_json request = {{"messages", std::move(messages)}};
   COHORT_ASSIGN_OR_RETURN(
-      RenderedChat chat,
-      template_->Render(request.dump(), {.add_generation_prompt = true}));
-  prompt->set_text(std::move(chat.text));
+      RenderedChat rendered,
+      template_->Render(chat.empty() ? RequestOf(*prompt) : chat,
+                        {.add_generation_prompt = true}));
+  prompt->set_text(std::move(rendered.text));
   return absl::OkStatus();
 }
 

@@ -27,10 +27,15 @@ class PromptEncoder {
   //   kNotFound         messages, and the folder has no chat template
   //   kInvalidArgument  the template's own error, a text that is not UTF-8, or
   //                     nothing to tokenize
-  absl::Status Encode(Prompt* prompt);
+  absl::Status Encode(Prompt* prompt) { return Encode("", prompt); }
+
+  // The same of a row that had messages.
+  //   chat: the row as a request to ChatTemplate::Render, so that tools, tool
+  //     calls and kwargs reach the template; empty: made of the prompt's own
+  absl::Status Encode(const std::string& chat, Prompt* prompt);
 
  private:
-  absl::Status Render(Prompt* prompt);
+  absl::Status Render(const std::string& chat, Prompt* prompt);
 
   const std::string folder_;
   const Tokenizer* const tokenizer_;

@@ -160,21 +160,21 @@ absl::Status FillMessages(const Row& row, const Json& messages,
                           Prompt* prompt) {
   if (!messages.is_array() || messages.empty()) {
     return row.WrongType(&PromptFields::messages,
-                         "a list of {role, content} that is not empty",
-                         messages);
+                         "a list of {role, ...} that is not empty", messages);
   }
   for (const Json& message : messages) {
-    const bool right = message.is_object() && message.contains("role") &&
-                       message["role"].is_string() &&
-                       message.contains("content") &&
-                       message["content"].is_string();
-    if (!right) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "message ", prompt->messages_size(), " is not {role, content}"));
+    if (!message.is_object() || !message.contains("role") ||
+        !message["role"].is_string()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("message ", prompt->messages_size(), " has no role"));
     }
+    // Tool calls come without content, and content may be a list of parts: what
+    // a template makes of them is its business.
     Message* const filled = prompt->add_messages();
     filled->set_role(message["role"].get<std::string>());
-    filled->set_content(message["content"].get<std::string>());
+    if (message.contains("content") && message["content"].is_string()) {
+      filled->set_content(message["content"].get<std::string>());
+    }
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "nlohmann/json.hpp"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -125,7 +126,7 @@ class LoadPromptSetsTest : public testing::Test {
   TempDir dir_;
   // One token per character.
   PromptLoading loading_{.tokenize =
-                             [](Prompt* prompt) {
+                             [](const std::string&, Prompt* prompt) {
                                for (const char c : prompt->text()) {
                                  prompt->add_tokens(c);
                                }
@@ -150,6 +151,40 @@ TEST_F(LoadPromptSetsTest, MapsAFilesOwnFields) {
   EXPECT_EQ(prompt.format(), "compact");
   EXPECT_EQ(prompt.id(), path + ":1");
   EXPECT_THAT(prompt.tokens(), ElementsAre('2', '+', '2'));
+}
+
+// A chat template sees more of a row than roles and contents.
+TEST_F(LoadPromptSetsTest, ChatsReachTheTemplateAsTheyStood) {
+  std::vector<std::string> chats;
+  loading_.tokenize = [&](const std::string& chat, Prompt* prompt) {
+    chats.push_back(chat);
+    prompt->add_tokens(1);
+    return absl::OkStatus();
+  };
+  const std::string messages =
+      R"([{"role":"assistant","content":null,"tool_calls":[{"b":1,"a":1e2}]},)"
+      R"({"role":"tool","content":[{"text":"x"}]}])";
+  const std::string own = R"("tools":[{"z":1,"a":2}],"kwargs":{"k":false})";
+  const std::string row = "{\"messages\":" + messages + "," + own + "}";
+  const std::string plain =
+      dir_.Write("a.jsonl", row + "\n{\"prompt\":\"p\"}\n");
+  const std::string mapped =
+      dir_.Write("b.jsonl", "{\"turns\":" + messages + "," + own +
+                                ",\"messages\":\"other\"}\n");
+  COHORT_ASSERT_OK(LoadPromptSets(
+      {{.file = plain, .fields = {}, .verifier = "exact"}}, loading_));
+  EXPECT_THAT(chats, ElementsAre(row, ""));
+  chats.clear();
+  COHORT_ASSERT_OK(LoadPromptSets({{.file = mapped,
+                                    .fields = {{"messages", "turns"}},
+                                    .verifier = "exact"}},
+                                  loading_));
+  ASSERT_THAT(chats, SizeIs(1));
+  const auto chat = nlohmann::ordered_json::parse(chats[0]);
+  EXPECT_EQ(chat["messages"].dump(),
+            nlohmann::ordered_json::parse(messages).dump());
+  EXPECT_EQ(chat["tools"].dump(), R"([{"z":1,"a":2}])");
+  EXPECT_EQ(chat["kwargs"].dump(), R"({"k":false})");
 }
 
 TEST_F(LoadPromptSetsTest, DropsAndCountsPromptsThatAreTooLong) {
@@ -199,7 +234,7 @@ TEST_F(LoadPromptSetsTest, ErrorsNameFileAndPrompt) {
                              loading_),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr(path), HasSubstr("promt"))));
-  loading_.tokenize = [](Prompt*) {
+  loading_.tokenize = [](const std::string&, Prompt*) {
     return absl::InvalidArgumentError("no token for 'x'");
   };
   EXPECT_THAT(
