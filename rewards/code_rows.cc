@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -227,6 +228,15 @@ absl::Status TakeCode(const PyValue& row, TestSet* tests) {
   return absl::OkStatus();
 }
 
+// Data sets from tables keep a list as JSON in a text; code is no such text.
+std::optional<PyValue> WrittenList(const PyValue* list, const PyValue* test) {
+  const PyValue* const text = list != nullptr ? list : test;
+  if (text == nullptr || text->kind != Kind::kStr) return std::nullopt;
+  absl::StatusOr<PyValue> value = ParsePyJson(text->text);
+  if (!value.ok() || value->kind != Kind::kList) return std::nullopt;
+  return *std::move(value);
+}
+
 absl::Status TakeTests(const PyValue& row, CodeTask* task) {
   TestSet& tests = task->tests;
   const PyValue* list = Find(row, "tests");
@@ -236,6 +246,8 @@ absl::Status TakeTests(const PyValue& row, CodeTask* task) {
   if (list == nullptr && test != nullptr && test->kind == Kind::kList) {
     list = test;
   }
+  const std::optional<PyValue> written = WrittenList(list, test);
+  if (written.has_value()) list = &*written;
   if (list != nullptr && list->kind == Kind::kDict) {
     return TakeCode(*list, &tests);
   }

@@ -39,7 +39,8 @@ struct CodeTask {
 };
 
 // Understands
-//   {"tests": [{"stdin", "stdout"}, ...]}           also "input", "output"
+//   {"tests": [{"stdin", "stdout"}, ...]}           also "input", "output"; the
+//                                                   list may be a text of JSON
 //   {"tests": {"entry_point", "test"}}              and "cases" of values
 //   {"entry_point", "test", "prompt"}               HumanEval
 //   {"test_list", "test_setup_code"}, {"test": []}  MBPP

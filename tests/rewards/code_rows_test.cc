@@ -19,6 +19,23 @@ std::string FlawOf(const std::string& line) {
   return row.ok() ? row->flaw : "";
 }
 
+TEST(CodeRowsTest, AListOfTestsMayStandInAText) {
+  for (
+      const char* row :
+      {R"j({"test": "[{\"input\": {\"stdin\": \"1\"}, \"output\": {\"stdout\": \"2\"}}]"})j",
+       R"j({"tests": "[{\"input\": \"1\", \"output\": \"2\"}]"})j"}) {
+    const absl::StatusOr<CodeTask> task = TaskOfRow(row);
+    ASSERT_THAT(task, IsOk());
+    ASSERT_THAT(task->tests.stdio, SizeIs(1));
+    EXPECT_EQ(task->tests.stdio[0].input, "1");
+    EXPECT_EQ(task->tests.stdio[0].expected, "2");
+  }
+  EXPECT_THAT(TaskOfRow(R"({"test": "[]"})").status().message(),
+              HasSubstr("something in it"));
+  EXPECT_THAT(TaskOfRow(R"({"tests": "no list"})").status().message(),
+              HasSubstr("list"));
+}
+
 TEST(CodeRowsTest, ARowSaysWhatItLacks) {
   EXPECT_THAT(FlawOf("[]"), HasSubstr("object"));
   EXPECT_THAT(FlawOf("{}"), HasSubstr("file"));

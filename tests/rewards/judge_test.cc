@@ -1,5 +1,7 @@
 #include "rewards/judge.h"
 
+#include <fstream>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rewards/code_grader.h"
@@ -173,6 +175,22 @@ TEST_F(JudgeTest, ASourceIsCompiledOnce) {
   other.flags = "-o/etc/x;reboot";
   EXPECT_EQ(judge.JudgeSubmission(other, task->tests).outcome.verdict,
             RunVerdict::kIE);
+}
+
+// The tests of such a row are a list that stands in a text.
+TEST_F(JudgeTest, ARowOfCodeContestsGradesAsItIs) {
+  std::ifstream file("tests/data/code_contests_sample.jsonl");
+  std::string row;
+  ASSERT_TRUE(std::getline(file, row));
+  const std::string solution =
+      "n, m = input(), input()\nd = sorted(n)\n"
+      "k = next((i for i, c in enumerate(d) if c != '0'), 0)\n"
+      "d[0], d[k] = d[k], d[0]\n"
+      "print('OK' if m == ''.join(d) else 'WRONG_ANSWER')\n";
+  const Judgement right = Of(solution, row);
+  EXPECT_EQ(right.outcome.verdict, RunVerdict::kAC) << right.outcome.reason;
+  EXPECT_EQ(right.passed, 132);
+  EXPECT_EQ(Verdict("print('WRONG_ANSWER')\n", row), RunVerdict::kWA);
 }
 
 TEST_F(JudgeTest, MetricsTellOfTheSandbox) {
