@@ -24,26 +24,10 @@ namespace {
 // Returns their sum; *max is the largest scaled score.
 float SoftmaxRow(float* HWY_RESTRICT row, int64_t visible, int64_t width,
                  float scale, float* max) {
-  const Eight d;
-  auto most = hn::Set(d, row[0]);
-  ForLanes(d, visible, [&](int64_t i, int64_t count) HWY_ATTR {
-    const auto used = hn::FirstN(d, static_cast<size_t>(count));
-    most =
-        hn::Max(most, hn::IfThenElse(used, LoadPart(d, row + i, count), most));
-  });
-  const auto largest = hn::MaxOfLanes(d, most);
-  const auto factor = hn::Set(d, scale);
-  auto sum = hn::Zero(d);
-  ForLanes(d, visible, [&](int64_t i, int64_t count) HWY_ATTR {
-    const auto used = hn::FirstN(d, static_cast<size_t>(count));
-    const auto score = LoadPart(d, row + i, count);
-    const auto power = ExpOf(d, hn::Mul(hn::Sub(score, largest), factor));
-    sum = hn::Add(sum, hn::IfThenElseZero(used, power));
-    StorePart(power, d, row + i, count);
-  });
+  const RowPowers powers = PowersOfRow(row, visible, scale);
   std::fill(row + visible, row + width, 0.0f);
-  *max = hn::GetLane(largest) * scale;
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  *max = hn::GetLane(powers.largest) * scale;
+  return hn::GetLane(powers.sum);
 }
 
 void ScaleRow(float* HWY_RESTRICT row, int64_t size, float factor) {

@@ -57,6 +57,35 @@ HWY_INLINE void ForLanes(Eight d, int64_t size, const Step& step) {
   if (i < size) step(i, size - i);
 }
 
+// What the numerators of a row's softmax are made of, in every lane.
+struct RowPowers {
+  EightVec largest;  // Of what the row held.
+  EightVec sum;      // Of the numerators.
+};
+
+// row[i] becomes exp((row[i] - largest) * scale). Requires size >= 1.
+HWY_INLINE RowPowers PowersOfRow(float* HWY_RESTRICT row, int64_t size,
+                                 float scale) {
+  const Eight d;
+  auto most = hn::Set(d, row[0]);
+  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
+    const auto used = hn::FirstN(d, static_cast<size_t>(count));
+    most =
+        hn::Max(most, hn::IfThenElse(used, LoadPart(d, row + i, count), most));
+  });
+  const auto largest = hn::MaxOfLanes(d, most);
+  const auto factor = hn::Set(d, scale);
+  auto sum = hn::Zero(d);
+  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
+    const auto used = hn::FirstN(d, static_cast<size_t>(count));
+    const auto power = ExpOf(
+        d, hn::Mul(hn::Sub(LoadPart(d, row + i, count), largest), factor));
+    sum = hn::Add(sum, hn::IfThenElseZero(used, power));
+    StorePart(power, d, row + i, count);
+  });
+  return {largest, hn::SumOfLanes(d, sum)};
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace cohort
 HWY_AFTER_NAMESPACE();

@@ -158,23 +158,8 @@ void Mix(const float* const* rows, int64_t context, const float* weights,
 // row becomes its softmax under `scale`.
 void NormalisedSoftmaxRow(float* HWY_RESTRICT row, int64_t size, float scale) {
   const Eight d;
-  auto most = hn::Set(d, row[0]);
-  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
-    const auto used = hn::FirstN(d, static_cast<size_t>(count));
-    most =
-        hn::Max(most, hn::IfThenElse(used, LoadPart(d, row + i, count), most));
-  });
-  const auto largest = hn::MaxOfLanes(d, most);
-  const auto factor = hn::Set(d, scale);
-  auto sum = hn::Zero(d);
-  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
-    const auto used = hn::FirstN(d, static_cast<size_t>(count));
-    const auto power = ExpOf(
-        d, hn::Mul(hn::Sub(LoadPart(d, row + i, count), largest), factor));
-    sum = hn::Add(sum, hn::IfThenElseZero(used, power));
-    StorePart(power, d, row + i, count);
-  });
-  const auto inverse = hn::Div(hn::Set(d, 1.0f), hn::SumOfLanes(d, sum));
+  const auto sum = PowersOfRow(row, size, scale).sum;
+  const auto inverse = hn::Div(hn::Set(d, 1.0f), sum);
   ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
     StorePart(hn::Mul(LoadPart(d, row + i, count), inverse), d, row + i, count);
   });

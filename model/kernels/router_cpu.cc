@@ -27,21 +27,7 @@ void SigmoidImpl(float* HWY_RESTRICT scores, int64_t size) {
 // row becomes its softmax.
 void SoftmaxRow(float* HWY_RESTRICT row, int64_t size) {
   const Eight d;
-  auto most = hn::Set(d, row[0]);
-  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
-    const auto used = hn::FirstN(d, static_cast<size_t>(count));
-    most =
-        hn::Max(most, hn::IfThenElse(used, LoadPart(d, row + i, count), most));
-  });
-  const auto largest = hn::MaxOfLanes(d, most);
-  auto sum = hn::Zero(d);
-  ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
-    const auto used = hn::FirstN(d, static_cast<size_t>(count));
-    const auto power = ExpOf(d, hn::Sub(LoadPart(d, row + i, count), largest));
-    sum = hn::Add(sum, hn::IfThenElseZero(used, power));
-    StorePart(power, d, row + i, count);
-  });
-  const auto total = hn::SumOfLanes(d, sum);
+  const auto total = PowersOfRow(row, size, /*scale=*/1.0f).sum;
   ForLanes(d, size, [&](int64_t i, int64_t count) HWY_ATTR {
     StorePart(hn::Div(LoadPart(d, row + i, count), total), d, row + i, count);
   });
