@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,24 @@ struct RewardsConfig {
   // commas, as configs/math_policy.h lists them. A prompt's own `policy` goes
   // before.
   std::string math_policy = "core";
+  // Weight of the length score in the reward.
+  double length_weight = 0.0;
+  // The length score: overlong, 0 up to overlong_tokens before the limit and
+  // falling to -1 at it (DAPO, arXiv:2503.14476); effort, -min(effort_cap,
+  // exp(-(effort - 25) / effort_decay) * tokens / effort_tokens) with `effort`
+  // of the prompt's row, 1 to 100 (DeepSeek-V4.1).
+  std::string length = "overlong";
+  // Tokens before max_completion_tokens in which the score falls.
+  int overlong_tokens = 0;
+  // Tokens that cost 1 at effort 25.
+  double effort_tokens = 4096;
+  // Most that length can cost.
+  double effort_cap = 1.0;
+  // Effort points that divide the cost of a token by e.
+  double effort_decay = 25.0;
+  // Weights that change: a weight's key to "step: value, step: value", in steps
+  // of the stage; before the first of them the key itself holds.
+  std::map<std::string, std::string> schedule;
   // Time limit for grading one group, all attempts together.
   absl::Duration timeout = absl::Minutes(2);
   // Calls that the reward server grades at a time.

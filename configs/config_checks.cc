@@ -7,9 +7,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "configs/math_policy.h"
+#include "configs/weight_schedule.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -80,6 +82,82 @@ bool IsName(absl::string_view name) {
   });
 }
 
+// Objectives that contradict themselves.
+absl::Status CheckObjective(const LearnerConfig& learner,
+                            const StageText& text) {
+  const bool clips = learner.objective == "clip";
+  if (learner.dual_clip > 0 && !clips) {
+    return text.Error("learner.dual_clip",
+                      "bounds the ratio of objective: clip; cispo has none");
+  }
+  if (learner.dual_clip > 0 && learner.dual_clip <= 1 + learner.clip_high) {
+    return text.Error(
+        "learner.dual_clip",
+        absl::StrCat("must be above 1 + clip_high (", 1 + learner.clip_high,
+                     "), where the clip itself ends, or 0 for none"));
+  }
+  if (!clips && learner.ratio_level != "token") {
+    return text.Error(
+        "learner.ratio_level",
+        absl::StrCat(learner.ratio_level,
+                     " has no meaning under objective: cispo, which weighs "
+                     "each token by its own ratio"));
+  }
+  if (learner.ratio_level == "product" &&
+      learner.aggregation != "sequence_mean") {
+    return text.Error("learner.aggregation",
+                      "must be sequence_mean under ratio_level: product, which "
+                      "has one term a trajectory");
+  }
+  if (learner.advantage == "reinforce_pp" && learner.refill_groups > 0) {
+    return text.Error(
+        "learner.refill_groups",
+        "must be 0 under advantage: reinforce_pp, to which groups "
+        "without spread teach too");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPenalty(const LearnerConfig& learner, const StageText& text) {
+  if (learner.kl_weight == 0 && learner.reference_refresh_steps > 0) {
+    return text.Error("learner.reference_refresh_steps",
+                      "replaces a reference that kl_weight: 0 does not have");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRewards(const StageConfig& stage, const StageText& text) {
+  const RewardsConfig& rewards = stage.rewards;
+  const std::set<std::string> weights = {"accuracy_weight", "format_weight",
+                                         "length_weight"};
+  for (const auto& [key, steps] : rewards.schedule) {
+    const std::string path = absl::StrCat("rewards.schedule.", key);
+    if (!weights.contains(key)) {
+      return text.Error(path, absl::StrCat("is no weight of a reward: ",
+                                           absl::StrJoin(weights, ", ")));
+    }
+    if (const auto parsed = ParseWeightSteps(steps); !parsed.ok()) {
+      return text.Error(path, parsed.status().message());
+    }
+  }
+  const auto counts = [&rewards](const std::string& key, double weight) {
+    return weight > 0 || rewards.schedule.contains(key);
+  };
+  if (!counts("length_weight", rewards.length_weight) ||
+      rewards.length != "overlong") {
+    return absl::OkStatus();
+  }
+  const int limit = stage.rollout.max_completion_tokens;
+  if (rewards.overlong_tokens > 0 && rewards.overlong_tokens < limit) {
+    return absl::OkStatus();
+  }
+  return text.Error("rewards.overlong_tokens",
+                    absl::StrCat("must be above 0 and below "
+                                 "max_completion_tokens (",
+                                 limit, ") where length has a weight, is ",
+                                 rewards.overlong_tokens));
+}
+
 absl::Status CheckStage(const StageConfig& stage, const StageText& text) {
   COHORT_RETURN_IF_ERROR(CheckKind(stage, text));
   if (!IsName(stage.name)) {
@@ -87,9 +165,9 @@ absl::Status CheckStage(const StageConfig& stage, const StageText& text) {
   }
   if (stage.steps < 1) return text.Error("steps", "is missing");
   const LearnerConfig& learner = stage.learner;
-  if (learner.dual_clip > 0 && learner.dual_clip <= 1) {
-    return text.Error("learner.dual_clip", "must be above 1, or 0 for none");
-  }
+  COHORT_RETURN_IF_ERROR(CheckObjective(learner, text));
+  COHORT_RETURN_IF_ERROR(CheckPenalty(learner, text));
+  COHORT_RETURN_IF_ERROR(CheckRewards(stage, text));
   if (stage.kind != "rl") return absl::OkStatus();
   if (const absl::Status policy =
           ParseMathPolicy(stage.rewards.math_policy).status();
@@ -97,7 +175,7 @@ absl::Status CheckStage(const StageConfig& stage, const StageText& text) {
     return text.Error("rewards.math_policy",
                       absl::StrCat("is refused: ", policy.message()));
   }
-  if (stage.rollout.group_size < 2) {
+  if (stage.rollout.group_size < 2 && learner.advantage != "reinforce_pp") {
     return text.Error("rollout.group_size",
                       "must be at least 2 in an rl stage: an advantage is "
                       "relative to the rest of the group");

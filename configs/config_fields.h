@@ -86,6 +86,13 @@ void Visit(Visitor& visit, C& c) {
   visit("format_weight", c.format_weight, AtLeast(0));
   visit("format", c.format, OneOf({"r1", "compact"}));
   visit("math_policy", c.math_policy);
+  visit("length_weight", c.length_weight, AtLeast(0));
+  visit("length", c.length, OneOf({"overlong", "effort"}));
+  visit("overlong_tokens", c.overlong_tokens, AtLeast(0));
+  visit("effort_tokens", c.effort_tokens, Above(0));
+  visit("effort_cap", c.effort_cap, Above(0));
+  visit("effort_decay", c.effort_decay, Above(0));
+  visit("schedule", c.schedule);
   visit("timeout", c.timeout, Above(0));
   visit("workers", c.workers, AtLeast(1));
   visit("allow_weak", c.allow_weak);
@@ -117,15 +124,17 @@ void Visit(Visitor& visit, C& c) {
   visit("adam_epsilon", c.adam_epsilon, Above(0));
   visit("weight_decay", c.weight_decay, AtLeast(0));
   visit("gradient_clip", c.gradient_clip, AtLeast(0));
-  visit("advantage", c.advantage, OneOf({"std", "mean"}));
+  visit("advantage", c.advantage,
+        OneOf({"std", "mean", "rloo", "batch_std", "reinforce_pp"}));
   visit("aggregation", c.aggregation,
         OneOf({"sequence_mean", "token_mean", "constant"}));
   visit("loss_constant", c.loss_constant, Above(0));
   visit("objective", c.objective, OneOf({"clip", "cispo"}));
-  visit("ratio_level", c.ratio_level, OneOf({"token", "sequence"}));
+  visit("ratio_level", c.ratio_level, OneOf({"token", "sequence", "product"}));
   visit("cispo_max", c.cispo_max, Above(0));
   visit("off_policy_mask", c.off_policy_mask, AtLeast(0));
-  visit("clip_low", c.clip_low, FromTo(0, 1));
+  visit("filter_truncated", c.filter_truncated);
+  visit("clip_low", c.clip_low, AtLeast(0));
   visit("clip_high", c.clip_high, AtLeast(0));
   visit("dual_clip", c.dual_clip, AtLeast(0));
   visit("kl_weight", c.kl_weight, AtLeast(0));

@@ -48,8 +48,11 @@ struct LearnerConfig {
   double weight_decay = 0.0;
   // Largest global gradient norm; 0: no clipping.
   double gradient_clip = 1.0;
-  // std: (r - mean) / (std + 1e-4) (DeepSeekMath, arXiv:2402.03300); mean:
-  // r - mean (Dr. GRPO, arXiv:2503.20783).
+  // Of a reward r in its group: std, (r - mean) / (std + 1e-4) (DeepSeekMath,
+  // arXiv:2402.03300); mean, r - mean (Dr. GRPO, arXiv:2503.20783); rloo,
+  // r - mean of the others (RLOO, arXiv:2402.14740); batch_std, (r - mean) over
+  // the std of the step's rewards; reinforce_pp, mean and std of all the step's
+  // tokens (REINFORCE++, arXiv:2501.03262).
   std::string advantage = "std";
   // How token terms become one loss, by counts over the whole minibatch:
   // sequence_mean (GRPO), token_mean (DAPO, arXiv:2503.14476) or constant
@@ -60,7 +63,9 @@ struct LearnerConfig {
   // The policy term: clip (PPO's, GRPO) or cispo (MiniMax-M1,
   // arXiv:2506.13585).
   std::string objective = "clip";
-  // Whose probability ratio: token, or sequence (GSPO, arXiv:2507.18071).
+  // Whose probability ratio: token; sequence, the geometric mean of a
+  // trajectory's (GSPO, arXiv:2507.18071); or product, of whole trajectories as
+  // DeepSeek-R1 (arXiv:2501.12948) writes it, the penalty likewise.
   std::string ratio_level = "token";
   // Largest ratio under objective: cispo.
   double cispo_max = 5.0;
@@ -68,6 +73,9 @@ struct LearnerConfig {
   // this, in nats a token, teach nothing (DeepSeek-V3.2, arXiv:2512.02556); 0:
   // all teach.
   double off_policy_mask = 0.0;
+  // Trajectories that the length limit cut off teach nothing (DAPO's overlong
+  // filtering).
+  bool filter_truncated = false;
   // The ratio is clipped to [1 - clip_low, 1 + clip_high].
   double clip_low = 0.2;
   double clip_high = 0.2;

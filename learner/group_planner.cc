@@ -101,8 +101,7 @@ absl::StatusOr<std::vector<PlannedGroup>> GroupPlanner::NextGroups(
     *group.lease.mutable_occurrence() = std::move(next.occurrence);
     *group.lease.mutable_sampling() = sampling_;
     group.lease.set_min_policy_version(policy_version);
-    group.weights = {stage_.rewards.accuracy_weight,
-                     stage_.rewards.format_weight};
+    group.rewards = RewardRuleAt(stage_, stage_step_);
     group.max_staleness = stage_.learner.max_staleness;
     groups.push_back(std::move(group));
   }
@@ -111,6 +110,7 @@ absl::StatusOr<std::vector<PlannedGroup>> GroupPlanner::NextGroups(
 
 absl::Status GroupPlanner::PlanAhead(int64_t steps_left,
                                      int64_t policy_version) {
+  stage_step_ = stage_.steps - steps_left;
   const int64_t wanted =
       std::min<int64_t>(stage_.learner.max_staleness + 1, steps_left);
   while (static_cast<int64_t>(planned_.size()) < wanted) {
@@ -128,8 +128,7 @@ absl::Status GroupPlanner::PlanAhead(int64_t steps_left,
 }
 
 GroupLesson GroupPlanner::Judge(Group* group) const {
-  SetRewards({stage_.rewards.accuracy_weight, stage_.rewards.format_weight},
-             group);
+  SetRewards(RewardRuleAt(stage_, stage_step_), group);
   return LessonOf(*group, norm_);
 }
 
@@ -138,10 +137,12 @@ absl::StatusOr<StepGroups> GroupPlanner::Take(int64_t policy_version,
   COHORT_CHECK(!planned_.empty());
   const absl::Time began = absl::Now();
   StepGroups step;
+  step.rule = RewardRuleAt(stage_, stage_step_);
   COHORT_ASSIGN_OR_RETURN(
       step.groups, SampleAndWait(planned_.front().groups, store_, book_, stop));
   for (Group& group : step.groups) step.lessons.push_back(Judge(&group));
   COHORT_RETURN_IF_ERROR(Refill(policy_version, stop, &step));
+  FinishAdvantages(norm_, step.groups, &step.lessons);
   planned_.pop_front();
   step.wait_s = absl::ToDoubleSeconds(absl::Now() - began);
   return step;

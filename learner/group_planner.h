@@ -28,6 +28,7 @@ namespace cohort {
 struct StepGroups {
   std::vector<Group> groups;         // Rewards are set.
   std::vector<GroupLesson> lessons;  // One per group.
+  RewardRule rule;                   // That the rewards were set by.
   std::vector<std::string> dropped;  // Ids replaced for want of spread.
   int64_t dropped_tokens = 0;        // Sampled in vain.
   double wait_s = 0;                 // Wall seconds until all were there.
@@ -86,6 +87,7 @@ class GroupPlanner {
   ExperienceStore* const store_;
   LeaseBook* const book_;
   std::deque<PlannedStep> planned_;
+  int64_t stage_step_ = 0;  // The stage's step that is taken next.
 };
 
 }  // namespace cohort

@@ -21,11 +21,27 @@ at::Tensor ThirdEstimate(const at::Tensor& gap) {
   return gap.clamp_max(kLogRatioLimit).expm1() - gap;
 }
 
-// `ratio`: each token's own.
-at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
-                      KlEstimator estimator) {
-  const at::Tensor gap = tokens.ref_logprobs - tokens.logprobs;  // [M]
-  switch (estimator) {
+at::Tensor AtLevel(const at::Tensor& log_ratio, const LossTokens& tokens,
+                   RatioLevel level) {
+  switch (level) {
+    case RatioLevel::kToken:
+      break;
+    case RatioLevel::kSequence:
+      return MeanOverTrajectories(log_ratio, tokens.trajectories);
+    case RatioLevel::kProduct:
+      return SumOverTrajectories(log_ratio, tokens.trajectories);
+  }
+  return log_ratio;
+}
+
+// The penalty is each token's own, but under kProduct.
+at::Tensor EstimateKl(const LossTokens& tokens, const LossSettings& settings) {
+  const RatioLevel level = settings.level == RatioLevel::kProduct
+                               ? RatioLevel::kProduct
+                               : RatioLevel::kToken;
+  const at::Tensor gap =
+      AtLevel(tokens.ref_logprobs - tokens.logprobs, tokens, level);  // [M]
+  switch (settings.kl) {
     case KlEstimator::kK1:
       return -gap;
     case KlEstimator::kK2:
@@ -33,7 +49,9 @@ at::Tensor EstimateKl(const LossTokens& tokens, const at::Tensor& ratio,
     case KlEstimator::kK3:
       return ThirdEstimate(gap);
     case KlEstimator::kK3Unbiased:
-      return ratio * ThirdEstimate(gap);
+      return BoundedExp(AtLevel(tokens.logprobs - tokens.sampler_logprobs,
+                                tokens, level)) *
+             ThirdEstimate(gap);
   }
   return {};
 }
@@ -102,8 +120,10 @@ absl::StatusOr<PolicyTerm> ParsePolicyTerm(std::string_view name) {
 absl::StatusOr<RatioLevel> ParseRatioLevel(std::string_view name) {
   if (name == "token") return RatioLevel::kToken;
   if (name == "sequence") return RatioLevel::kSequence;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "ratio level '", std::string(name), "': must be token or sequence"));
+  if (name == "product") return RatioLevel::kProduct;
+  return absl::InvalidArgumentError(
+      absl::StrCat("ratio level '", std::string(name),
+                   "': must be token, sequence or product"));
 }
 
 absl::StatusOr<LossSettings> LossSettingsOf(const LearnerConfig& config) {
@@ -128,12 +148,8 @@ absl::StatusOr<LossSettings> LossSettingsOf(const LearnerConfig& config) {
 TokenTerms GrpoTerms(const LossTokens& tokens, const LossSettings& settings) {
   const at::Tensor log_ratio =
       tokens.logprobs - tokens.sampler_logprobs;  // [M]
-  const at::Tensor token_ratio = BoundedExp(log_ratio);
   TokenTerms terms;
-  terms.ratio =
-      settings.level == RatioLevel::kToken
-          ? token_ratio
-          : BoundedExp(MeanOverTrajectories(log_ratio, tokens.trajectories));
+  terms.ratio = BoundedExp(AtLevel(log_ratio, tokens, settings.level));
   switch (settings.term) {
     case PolicyTerm::kClip:
       ClipTerm(tokens.advantages, settings, &terms);
@@ -144,7 +160,7 @@ TokenTerms GrpoTerms(const LossTokens& tokens, const LossSettings& settings) {
   }
   terms.factor = FactorOf(tokens, log_ratio, settings.off_policy);
   if (tokens.ref_logprobs.defined()) {
-    terms.kl = EstimateKl(tokens, token_ratio, settings.kl);
+    terms.kl = EstimateKl(tokens, settings);
   }
   return terms;
 }

@@ -48,9 +48,12 @@ enum class KlEstimator {
 
 enum class PolicyTerm { kClip, kCispo };
 
-// Whose ratio policy / sampler: each token's, or for all tokens of a trajectory
-// the geometric mean of theirs (GSPO).
-enum class RatioLevel { kToken, kSequence };
+// Whose ratio policy / sampler: each token's; for all tokens of a trajectory
+// the geometric mean of theirs (GSPO); or their product, as DeepSeek-R1
+// (arXiv:2501.12948) writes it in equations 1 to 3, the penalty likewise of
+// whole trajectories: every token then carries its trajectory's one term, and
+// the weights of kSequenceMean count that once.
+enum class RatioLevel { kToken, kSequence, kProduct };
 
 struct LossSettings {
   PolicyTerm term = PolicyTerm::kClip;

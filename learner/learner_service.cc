@@ -214,7 +214,7 @@ absl::StatusOr<bool> LearnerService::Submit(Group group) {
         absl::StrCat("group ", group.id(), ": nobody waits for it"));
   }
   COHORT_RETURN_IF_ERROR(CheckAgainst(*planned, group));
-  SetRewards(planned->weights, &group);
+  SetRewards(planned->rewards, &group);
   const absl::StatusOr<bool> appended = store_->Append(group);
   COHORT_RETURN_IF_ERROR(Report(appended.status()));
   book_->Deliver(group.id());

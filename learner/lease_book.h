@@ -32,7 +32,7 @@ namespace cohort {
 // One group to come, with the rules it will be judged by when it does.
 struct PlannedGroup {
   Lease lease;
-  RewardWeights weights;
+  RewardRule rewards;
   int max_staleness = 0;  // Policy versions; not looked at where lease.eval.
 };
 

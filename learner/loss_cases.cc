@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "learner/grpo_loss.h"
+#include "learner/rule_cases.h"
 #include "proto/status.h"
 
 namespace cohort {
@@ -100,6 +101,9 @@ absl::Status ReadTerm(const Json& params, LossSettings* settings) {
                           ParsePolicyTerm(kind == "grpo" ? "clip" : kind));
   COHORT_ASSIGN_OR_RETURN(settings->level,
                           ParseRatioLevel(TextOr(params, "level", "token")));
+  if (settings->level == RatioLevel::kProduct) {
+    return absl::InvalidArgumentError("level must be token or sequence");
+  }
   settings->cispo_max = NumberOr(params, "cispo_max", settings->cispo_max);
   settings->off_policy.sequence_mask =
       NumberOr(params, "opsm", settings->off_policy.sequence_mask);
@@ -272,6 +276,17 @@ Json SolveRow(const Json& row, std::string_view dtype) {
       result["base"] = row["base"];
     }
   }
+  if (row.is_object()) {
+    const auto rule = SolveRule(row, dtype);
+    if (!rule.ok()) {
+      result["error"] = std::string(rule.status().message());
+      return result;
+    }
+    if (rule->has_value()) {
+      result.update(**rule);
+      return result;
+    }
+  }
   const absl::StatusOr<LossCase> loss_case =
       row.is_object()
           ? ReadCase(row, dtype == "float32" ? at::kFloat : at::kDouble)
@@ -317,6 +332,13 @@ absl::StatusOr<std::string> SolveLossFile(std::string_view content,
         row.update(bases[base]);
       }
       absl::StrAppend(&output, Line(SolveRow(row, dtype)));
+    }
+    for (const char* section :
+         {"advantages", "pass_at_k", "overlong", "logits"}) {
+      for (const Json& row : whole.value(section, Json::array())) {
+        const Json named = row.is_object() ? row : Json{{section, row}};
+        absl::StrAppend(&output, Line(SolveRow(named, dtype)));
+      }
     }
     return output;
   }

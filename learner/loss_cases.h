@@ -19,8 +19,11 @@ namespace cohort {
 //   dtype: "float64" or "float32", what is computed in
 std::string SolveLossCase(std::string_view row_json, std::string_view dtype);
 
+// Rows of other rules: learner/rule_cases.h.
+//
 // The same for a whole input: JSONL, or one object whose `losses` name the
-// inputs in its `bases`. Returns JSONL. kInvalidArgument "<name>:<line>: not
+// inputs in its `bases`, with `advantages`, `pass_at_k`, `overlong` and
+// `logits` behind them. Returns JSONL. kInvalidArgument "<name>:<line>: not
 // JSON".
 absl::StatusOr<std::string> SolveLossFile(std::string_view content,
                                           std::string_view name,

@@ -154,8 +154,11 @@ absl::StatusOr<Minibatch> PackGroups(const std::vector<Group>& groups,
     for (size_t i = 0; i < lesson.members.size(); ++i) {
       const int64_t trajectory =
           static_cast<int64_t>(minibatch.counts.lengths.size());
-      minibatch.counts.lengths.push_back(
-          groups[g].trajectories(lesson.members[i]).tokens_size());
+      const Trajectory& own = groups[g].trajectories(lesson.members[i]);
+      const bool cut =
+          rule.filter_truncated && own.finish_reason() == FINISH_REASON_LENGTH;
+      minibatch.counts.lengths.push_back(cut ? 0 : own.tokens_size());
+      if (cut) continue;
       const bool kept = rule.keep_flat_groups ||
                         (lesson.has_spread && (rule.keep_zero_advantages ||
                                                lesson.advantages[i] != 0));
@@ -164,8 +167,7 @@ absl::StatusOr<Minibatch> PackGroups(const std::vector<Group>& groups,
                               ToSequence(groups[g], lesson.members[i], model));
       sequence.trajectory = trajectory;
       sequence.advantage = lesson.advantages[i];
-      sequence.same_policy = SampledBy(
-          rule.policy_version, groups[g].trajectories(lesson.members[i]));
+      sequence.same_policy = SampledBy(rule.policy_version, own);
       sequences.push_back(std::move(sequence));
     }
   }

@@ -24,8 +24,8 @@ struct TrainingSequence {
   std::vector<int32_t> tokens;  // The prompt, then what was sampled.
   int64_t prompt_tokens = 0;    // >= 1.
   int64_t trajectory = 0;       // Index into LossCounts::lengths.
-  double advantage = 0;
-  bool same_policy = false;  // All of it sampled by the policy now trained.
+  double advantage = 0;         // Of every sampled token.
+  bool same_policy = false;     // All of it sampled by the policy now trained.
   std::vector<float> sampler_logprobs;  // One per sampled token.
   // Experts the sampler chose for each fed token, [tokens - 1, L, K]; empty
   // where they were not recorded.
@@ -58,6 +58,9 @@ struct PackingRule {
   // Also groups without spread: to look at them, not to learn from them.
   bool keep_flat_groups = false;
   int64_t policy_version = 0;  // Of the policy now trained.
+  // What the length limit cut off is left out, and counts as a trajectory
+  // without tokens (DAPO, arXiv:2503.14476, overlong filtering).
+  bool filter_truncated = false;
 };
 
 // Packs in the order of `groups`. A group without spread teaches nothing and is

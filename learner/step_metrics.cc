@@ -13,6 +13,7 @@ struct StepSums {
   double reward = 0;
   double score = 0;
   double format = 0;
+  double length = 0;
   double graded = 0;
   double tokens = 0;
   double trajectories = 0;
@@ -31,8 +32,10 @@ StepSums SumUp(const StepGroups& taken) {
       if (!HasGrade(trajectory)) continue;
       sums.graded += 1;
       sums.reward += trajectory.reward();
-      sums.score += trajectory.grade().score();
-      sums.format += trajectory.grade().format();
+      const RewardParts parts = PartsOf(taken.rule, group.prompt(), trajectory);
+      sums.score += parts.accuracy;
+      sums.format += parts.format;
+      sums.length += parts.length;
     }
   }
   return sums;
@@ -75,6 +78,9 @@ void SetGroupMetrics(const StepGroups& taken, int64_t policy_version,
   row->Set("train/reward_mean", Ratio(sums.reward, sums.graded));
   row->Set("train/accuracy", Ratio(sums.score, sums.graded));
   row->Set("train/format", Ratio(sums.format, sums.graded));
+  row->Set("train/reward/accuracy", Ratio(sums.score, sums.graded));
+  row->Set("train/reward/format", Ratio(sums.format, sums.graded));
+  row->Set("train/reward/length", Ratio(sums.length, sums.graded));
   row->Set("train/completion_tokens_mean",
            Ratio(sums.tokens, sums.trajectories));
   row->Set("train/groups_without_spread", flat);

@@ -154,7 +154,8 @@ absl::StatusOr<std::vector<Minibatch>> Trainer::Pack(
   const PackingRule rule{.microbatch_tokens = microbatch_tokens_,
                          .keep_zero_advantages = loss_.kl_weight != 0,
                          .keep_flat_groups = false,
-                         .policy_version = policy_version};
+                         .policy_version = policy_version,
+                         .filter_truncated = stage_.learner.filter_truncated};
   const size_t parts = static_cast<size_t>(stage_.learner.minibatches);
   const size_t groups = taken.groups.size();
   std::vector<Minibatch> minibatches;

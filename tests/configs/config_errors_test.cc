@@ -155,6 +155,57 @@ TEST(ConfigErrorsTest, ImpossibleValuesNameTheLimit) {
   }
 }
 
+TEST(ConfigErrorsTest, ObjectivesThatContradictThemselvesAreRefusedByName) {
+  struct Case {
+    std::string learner;
+    std::string message;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"objective: cispo, dual_clip: 3",
+            "learner.dual_clip bounds the ratio of objective: clip"},
+           {"clip_high: 10, dual_clip: 3",
+            "learner.dual_clip must be above 1 + clip_high (11)"},
+           {"objective: cispo, ratio_level: sequence",
+            "learner.ratio_level sequence has no meaning under objective: "
+            "cispo"},
+           {"ratio_level: product, aggregation: token_mean",
+            "learner.aggregation must be sequence_mean under ratio_level: "
+            "product"},
+           {"advantage: reinforce_pp, refill_groups: 1",
+            "learner.refill_groups must be 0 under advantage: reinforce_pp"},
+           {"kl_weight: 0, reference_refresh_steps: 5",
+            "learner.reference_refresh_steps replaces a reference"}}) {
+    EXPECT_THAT(
+        Error(With(absl::StrCat("learner: {", c.learner, "}"))),
+        StatusIs(kWrong, HasSubstr(absl::StrCat("c.yaml:1: ", c.message))));
+  }
+}
+
+TEST(ConfigErrorsTest, PartsOfTheRewardAreChecked) {
+  struct Case {
+    std::string rewards;
+    std::string message;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"length_weight: 1", "rewards.overlong_tokens must be above 0"},
+           {"length_weight: 1, overlong_tokens: 1024",
+            "below max_completion_tokens (1024)"},
+           {"schedule: {length_weight: \"5: 1\"}",
+            "rewards.overlong_tokens must be above 0"},
+           {"schedule: {lenght_weight: \"5: 1\"}",
+            "rewards.schedule.lenght_weight is no weight of a reward"},
+           {"schedule: {format_weight: \"5\"}",
+            "rewards.schedule.format_weight '5' is not \"step: weight\""},
+           {"schedule: {format_weight: \"5: 1, 5: 2\"}",
+            "step 5 does not come after step 5"}}) {
+    EXPECT_THAT(Error(With(absl::StrCat("rewards: {", c.rewards, "}"))),
+                StatusIs(kWrong, HasSubstr(c.message)));
+  }
+  COHORT_EXPECT_OK(
+      Error(With("rewards: {length_weight: 1, length: effort, schedule: "
+                 "{accuracy_weight: \"0: 1, 10: 0.5\"}}")));
+}
+
 TEST(ConfigErrorsTest, AStageIsNamedWhereItStatesTheValueItself) {
   EXPECT_THAT(
       Error("rollout: {group_size: 4}\nstages:\n  - kind: rl\n"

@@ -1,9 +1,11 @@
 #include "learner/advantage.h"
 
+#include <cmath>
 #include <fstream>
 #include <string>
 
 #include "gmock/gmock.h"
+#include "learner/length_reward.h"
 #include "nlohmann/json.hpp"
 #include "tests/learner/sample_groups.h"
 #include "tests/testing/status_matchers.h"
@@ -78,9 +80,95 @@ TEST(GroupAdvantagesTest, AgreesWithTrl) {
 
 TEST(SetRewardsTest, WeighsScoreAndFormat) {
   Group group = MakeGroup(MakeLease("p"));
-  SetRewards({.accuracy = 1.0, .format = 0.25}, &group);
+  RewardRule rule;
+  rule.weights = {.accuracy = 1.0, .format = 0.25};
+  SetRewards(rule, &group);
   EXPECT_EQ(group.trajectories(0).reward(), 1.25);
   EXPECT_EQ(group.trajectories(1).reward(), 0.25);
+}
+
+TEST(SetRewardsTest, LengthIsAPartWithAWeightThatMayChange) {
+  StageConfig stage;
+  stage.rollout.max_completion_tokens = 4;
+  stage.rewards.length_weight = 1;
+  stage.rewards.overlong_tokens = 2;
+  stage.rewards.schedule["length_weight"] = "10: 0.5";
+  Group group = MakeGroup(MakeLease("p"));  // Three tokens each.
+  SetRewards(RewardRuleAt(stage, 9), &group);
+  EXPECT_EQ(group.trajectories(0).reward(), 0.5);
+  EXPECT_EQ(group.trajectories(1).reward(), -0.5);
+  SetRewards(RewardRuleAt(stage, 10), &group);
+  EXPECT_EQ(group.trajectories(0).reward(), 0.75);
+}
+
+TEST(LengthRewardTest, TokensAreCheaperTheMoreEffortIsAskedFor) {
+  Prompt prompt;
+  RewardsConfig rewards;
+  rewards.length = "effort";
+  rewards.effort_tokens = 10;
+  Trajectory trajectory;
+  for (int t = 0; t < 5; ++t) trajectory.add_tokens(t);
+  prompt.set_row_json(R"({"effort": 25})");
+  EXPECT_DOUBLE_EQ(LengthScore(rewards, 64, prompt, trajectory), -0.5);
+  prompt.set_row_json(R"({"effort": 50})");
+  EXPECT_DOUBLE_EQ(LengthScore(rewards, 64, prompt, trajectory),
+                   -0.5 * std::exp(-1.0));
+  for (int t = 0; t < 50; ++t) trajectory.add_tokens(t);
+  prompt.set_row_json(R"({"effort": 25})");
+  EXPECT_DOUBLE_EQ(LengthScore(rewards, 64, prompt, trajectory), -1);
+  for (const char* row : {"", "{}", "7", R"({"effort": "high"})", "{"}) {
+    prompt.set_row_json(row);
+    EXPECT_EQ(EffortOf(prompt), 100) << row;
+  }
+}
+
+// Groups of 1, 1, 0, 0 and of 1, 0, 0, 0; three tokens each.
+TEST(FinishAdvantagesTest, LooksAtTheWholeStep) {
+  std::vector<Group> groups = {MakeGroup(MakeLease("p", 0, 4)),
+                               MakeGroup(MakeLease("q", 0, 4))};
+  groups[0].mutable_trajectories(1)->mutable_grade()->set_score(1);
+  const auto lessons_under = [&](AdvantageNorm norm) {
+    std::vector<GroupLesson> lessons;
+    for (Group& group : groups) {
+      SetRewards({}, &group);
+      lessons.push_back(LessonOf(group, norm));
+    }
+    FinishAdvantages(norm, groups, &lessons);
+    return lessons;
+  };
+  // Three rights of eight: deviation sqrt(8/7 * 15/64) over n - 1.
+  const double deviation = std::sqrt(8.0 / 7 * 15.0 / 64) + 1e-4;
+  EXPECT_THAT(lessons_under(AdvantageNorm::kStepStd)[1].advantages,
+              ElementsAre(DoubleNear(0.75 / deviation, 1e-12),
+                          DoubleNear(-0.25 / deviation, 1e-12),
+                          DoubleNear(-0.25 / deviation, 1e-12),
+                          DoubleNear(-0.25 / deviation, 1e-12)));
+  const double whole = std::sqrt(15.0 / 64);
+  const auto whitened = lessons_under(AdvantageNorm::kStepTokens);
+  EXPECT_NEAR(whitened[0].advantages[0], 0.625 / whole, 1e-12);
+  EXPECT_NEAR(whitened[1].advantages[1], -0.375 / whole, 1e-12);
+  EXPECT_TRUE(whitened[0].has_spread);
+  EXPECT_THAT(
+      lessons_under(AdvantageNorm::kLeaveOneOut)[1].advantages,
+      ElementsAre(DoubleNear(1, 1e-12), DoubleNear(-1.0 / 3, 1e-12),
+                  DoubleNear(-1.0 / 3, 1e-12), DoubleNear(-1.0 / 3, 1e-12)));
+}
+
+// A step in which all fare alike teaches nothing; one group that does so among
+// others does.
+TEST(FinishAdvantagesTest, UnderReinforceAGroupWithoutSpreadTeachesToo) {
+  std::vector<Group> groups = {MakeGroup(MakeLease("p")),
+                               MakeGroup(MakeLease("q"))};
+  groups[0].mutable_trajectories(0)->mutable_grade()->set_score(0);
+  std::vector<GroupLesson> lessons;
+  for (Group& group : groups) {
+    SetRewards({}, &group);
+    lessons.push_back(LessonOf(group, AdvantageNorm::kStepTokens));
+  }
+  EXPECT_FALSE(lessons[0].has_spread);
+  FinishAdvantages(AdvantageNorm::kStepTokens, groups, &lessons);
+  EXPECT_TRUE(lessons[0].has_spread);
+  EXPECT_LT(lessons[0].advantages[0], 0);
 }
 
 // A broken grader says nothing about the completion: it is neither wrong nor

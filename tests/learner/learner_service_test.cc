@@ -96,7 +96,9 @@ class LearnerServiceTest : public testing::Test {
 
   void Plan(const Lease& lease, int max_staleness = 0) {
     book_.Plan({{.lease = lease,
-                 .weights = {.accuracy = 1, .format = 0.5},
+                 .rewards = {.weights = {.accuracy = 1, .format = 0.5},
+                             .config = {},
+                             .max_completion_tokens = 0},
                  .max_staleness = max_staleness}});
   }
 

@@ -21,7 +21,7 @@ constexpr absl::Duration kNoWait = absl::ZeroDuration();
 std::vector<PlannedGroup> Plans(const std::vector<std::string>& prompt_ids) {
   std::vector<PlannedGroup> plans;
   for (const std::string& id : prompt_ids) {
-    plans.push_back({.lease = MakeLease(id), .weights = {}});
+    plans.push_back({.lease = MakeLease(id), .rewards = {}});
   }
   return plans;
 }

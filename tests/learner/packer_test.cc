@@ -68,6 +68,20 @@ TEST(PackerTest, RowsPredictTheTokensThatWereSampled) {
   EXPECT_THAT(packed->counts.lengths, ElementsAre(2, 3));
 }
 
+TEST(PackerTest, WhatTheLimitCutOffIsFilteredWhereAskedAndCountsNoTokens) {
+  Group group = MakeGroup("g", {2, 3});
+  group.mutable_trajectories(1)->set_finish_reason(FINISH_REASON_LENGTH);
+  const GroupLesson lesson = MakeLesson({0.5, -0.5});
+  const auto all = PackGroups({group}, {lesson}, TinyConfig(), {}, at::kCPU);
+  COHORT_ASSERT_OK(all);
+  EXPECT_THAT(all->counts.lengths, ElementsAre(2, 3));
+  const auto filtered = PackGroups({group}, {lesson}, TinyConfig(),
+                                   {.filter_truncated = true}, at::kCPU);
+  COHORT_ASSERT_OK(filtered);
+  EXPECT_THAT(filtered->counts.lengths, ElementsAre(2, 0));
+  EXPECT_THAT(List(filtered->microbatches[0].trajectories), ElementsAre(0, 0));
+}
+
 TEST(PackerTest, ALongSequenceIsPackedAlone) {
   const auto packed =
       PackGroups({MakeGroup("g", {2, 2, 30, 2})}, {MakeLesson({1, -1, 1, -1})},

@@ -25,8 +25,7 @@ Verdict VerdictOf(const std::string& gold, const std::string& prediction) {
   const auto read = ReadGold(gold, ANSWER_FORM_BARE, policy);
   COHORT_EXPECT_OK(read) << gold;
   if (!read.ok()) return VERDICT_GRADER_ERROR;
-  return GradePrediction(*read, prediction, ANSWER_FORM_BARE, policy)
-      .verdict();
+  return GradePrediction(*read, prediction, ANSWER_FORM_BARE, policy).verdict();
 }
 
 TEST(MathPropertyTest, GeneratedPairsComeOutAsTheyWereMade) {
