@@ -7,8 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -61,6 +63,15 @@ bool WriteAll(int fd, std::string_view content) {
     content.remove_prefix(static_cast<size_t>(written));
   }
   return true;
+}
+
+// For devices and pipes, which no file may take the place of.
+absl::Status WriteInPlace(const std::string& path, std::string_view content) {
+  Descriptor fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.get() < 0 || !WriteAll(fd.get(), content) || !fd.Close()) {
+    return FileError(errno, "write", path);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SyncFolderOf(const std::string& path) {
@@ -331,7 +342,22 @@ absl::StatusOr<std::string> ReadInput(const std::string& path) {
 }
 
 absl::Status WriteOutput(const std::string& path, std::string_view content) {
-  if (path != "-") return WriteFileAtomically(path, content);
+  if (path != "-") {
+    std::error_code unknown;
+    const auto kind = std::filesystem::status(path, unknown).type();
+    if (kind == std::filesystem::file_type::character ||
+        kind == std::filesystem::file_type::fifo ||
+        kind == std::filesystem::file_type::socket) {
+      return WriteInPlace(path, content);
+    }
+    // What a link names is replaced, never the link: it may be /dev/stdout.
+    if (std::filesystem::is_symlink(path, unknown) &&
+        kind == std::filesystem::file_type::regular) {
+      return WriteFileAtomically(std::filesystem::canonical(path, unknown),
+                                 content);
+    }
+    return WriteFileAtomically(path, content);
+  }
   std::cout << content << std::flush;
   if (!std::cout) return absl::DataLossError("cannot write standard output");
   return absl::OkStatus();

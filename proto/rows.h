@@ -51,7 +51,8 @@ absl::Status PublishFile(const std::string& temporary, const std::string& path);
 // Reads a whole file, or standard input where `path` is "-".
 absl::StatusOr<std::string> ReadInput(const std::string& path);
 
-// Writes `content` atomically, or to standard output where `path` is "-".
+// Writes `content` atomically, or to standard output where `path` is "-". A
+// device or a pipe is written to and stays what it is.
 absl::Status WriteOutput(const std::string& path, std::string_view content);
 
 // Calls `use` with every line of a JSONL file that is not blank and its number,

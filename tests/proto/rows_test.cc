@@ -1,5 +1,6 @@
 #include "proto/rows.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/descriptor.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -276,6 +278,29 @@ TEST(VerdictTest, NamesAreThoseOfResultFiles) {
   }
   EXPECT_EQ(ParseVerdict("Correct"), VERDICT_UNSPECIFIED);
   EXPECT_EQ(VerdictName(VERDICT_UNSPECIFIED), "unspecified");
+}
+
+// A rename would put a plain file in the place of /dev/null.
+TEST(WriteOutputTest, APipeIsWrittenToAndStaysOne) {
+  const TempDir dir;
+  const std::string pipe = dir / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const Descriptor reader(open(pipe.c_str(), O_RDONLY | O_NONBLOCK));
+  ASSERT_GE(reader.get(), 0);
+  EXPECT_THAT(WriteOutput(pipe, "seven\n"), IsOk());
+  char buffer[16] = {};
+  EXPECT_EQ(read(reader.get(), buffer, sizeof(buffer)), 6);
+  EXPECT_STREQ(buffer, "seven\n");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST(WriteOutputTest, ALinkStaysOne) {
+  const TempDir dir;
+  const std::string target = dir.Write("target", "old");
+  std::filesystem::create_symlink(target, dir / "link");
+  EXPECT_THAT(WriteOutput(dir / "link", "new"), IsOk());
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+  EXPECT_EQ(TempDir::Read(target), "new");
 }
 
 }  // namespace
