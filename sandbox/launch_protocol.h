@@ -26,7 +26,7 @@ enum class EndReason : int32_t {
 struct RunEnd {
   EndReason reason = EndReason::kLauncher;
   int32_t oom_kills = 0;
-  int32_t leaks = 0;  // Ended runs whose cgroup is there long after.
+  int32_t leaks = 0;   // Ended runs whose cgroup is there long after.
   int64_t cpu_ns = 0;  // Of all its processes.
   int64_t wall_ns = 0;
   int64_t peak_memory_bytes = 0;
