@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -66,6 +67,29 @@ class ExecVerbTest(unittest.TestCase):
                 cases, self.rows(*(case[0] for case in cases)), strict=True):
             self.assertEqual(result["verdict"], verdict, (row, result))
             self.assertIn(reason, result["reason"], row)
+
+    def test_cgroups_that_cannot_be_written_make_the_sandbox_weak(self):
+        if os.geteuid() != 0 or not shutil.which("unshare"):
+            self.skipTest("only root mounts a hierarchy read-only")
+        # In a mount namespace of its own.
+        script = (
+            "for m in $(awk '$3 ~ /^cgroup/ {print $2}' /proc/self/mounts); "
+            'do mount -o remount,bind,ro "$m" || exit 99; done; exec "$@"')
+        (self.folder / "m.jsonl").write_text(json.dumps(self.row()) + "\n")
+        command = ["unshare", "-m", "sh", "-c", script, "sh", REWARDS, "exec",
+                   "--input", self.folder / "m.jsonl", "--output", "-"]
+        refused = subprocess.run(command, stdin=subprocess.DEVNULL,
+                                 capture_output=True, text=True)
+        if refused.returncode == 99:
+            self.skipTest(refused.stderr)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("cgroups", refused.stderr)
+        weak = subprocess.run([*command, "--allow-weak"], capture_output=True,
+                              stdin=subprocess.DEVNULL, text=True)
+        self.assertEqual(weak.returncode, 0, weak.stderr)
+        result = json.loads(weak.stdout)
+        self.assertEqual(result["verdict"], "AC", result)
+        self.assertTrue(result["weak"])
 
     def test_large_and_odd_sources_are_the_programs_fault(self):
         (self.folder / "big.py").write_bytes(b"#" * (50 << 20))
