@@ -1,8 +1,6 @@
 #include <torch/types.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -32,6 +30,7 @@
 #include "rollout/eval_tasks.h"
 #include "rollout/model_engine.h"
 #include "rollout/model_flags.h"
+#include "rollout/sampling_flags.h"
 #include "rollout/task_format.h"
 #include "rollout/verbs.h"
 
@@ -48,48 +47,27 @@ struct EvalFlags {
   std::string format = "cohort";
   std::string output;
   std::string samples;
-  int n = 1;
+  SamplingFlags sampling = {
+      .temperature = 0.6, .top_p = 0.95, .max_tokens = 1024};
   std::vector<int> k;
   int limit = 0;
-  double temperature = 0.6;
-  double top_p = 0.95;
-  int top_k = 0;
-  int max_tokens = 1024;
-  std::vector<std::string> stop;
-  uint64_t seed = 0;
-  std::string tokenizer;
   std::string chat = "auto";
-  int max_sequences = 256;
   std::string rewards;
   CredentialFiles credentials;
 };
 
 // What is wrong with values that have parsed; empty if nothing is.
 std::string CheckFlags(const EvalFlags& flags) {
-  if (flags.n < 1 || flags.max_tokens < 1 || flags.max_sequences < 1) {
-    return "flags --n, --max-tokens and --max-sequences must be positive";
-  }
+  const std::string wrong = CheckSamplingFlags(flags.sampling);
+  if (!wrong.empty()) return wrong;
   for (const int k : flags.k) {
     if (k < 1) return "flag --k must hold positive numbers";
-    if (k > flags.n) {
+    if (k > flags.sampling.n) {
       return absl::StrCat("flag --k: pass@", k, " needs --n of at least ", k,
-                          ", it is ", flags.n);
+                          ", it is ", flags.sampling.n);
     }
   }
   if (flags.limit < 0) return "flag --limit must not be negative";
-  if (!(flags.temperature >= 0) || !std::isfinite(flags.temperature)) {
-    return "flag --temperature must be 0 or positive";
-  }
-  if (!(flags.top_p > 0 && flags.top_p <= 1)) {
-    return "flag --top-p must be above 0 and at most 1";
-  }
-  if (flags.top_k < 0) return "flag --top-k must not be negative";
-  if (std::count(flags.stop.begin(), flags.stop.end(), "") > 0) {
-    return "flag --stop must not be empty";
-  }
-  if (!flags.tokenizer.empty() && flags.tokenizer != "bytes") {
-    return "flag --tokenizer must be bytes or absent";
-  }
   if (flags.chat != "auto" && flags.chat != "always" && flags.chat != "never") {
     return "flag --chat must be auto, always or never";
   }
@@ -154,24 +132,6 @@ absl::Status CheckTasks(const EvalFlags& flags,
                       absl::StrCat(about, ": ", status.message()));
 }
 
-Sampling SamplingOf(const EvalFlags& flags, const TaskFormat& format,
-                    const std::vector<int64_t>& end_tokens) {
-  Sampling sampling;
-  sampling.set_group_size(flags.n);
-  sampling.set_temperature(flags.temperature);
-  sampling.set_top_p(flags.top_p);
-  sampling.set_top_k(flags.top_k);
-  sampling.set_max_completion_tokens(flags.max_tokens);
-  for (const auto* stops : {&format.stop, &flags.stop}) {
-    for (const std::string& text : *stops) sampling.add_stop(text);
-  }
-  for (const int64_t token : end_tokens) {
-    sampling.add_end_tokens(static_cast<int32_t>(token));
-  }
-  sampling.set_seed(flags.seed);
-  return sampling;
-}
-
 // Tokenizes; tasks that do not fit are left out, and said so.
 absl::StatusOr<int64_t> Encode(const EvalFlags& flags, int64_t positions,
                                const Tokenizer& tokenizer,
@@ -185,16 +145,17 @@ absl::StatusOr<int64_t> Encode(const EvalFlags& flags, int64_t positions,
   }
   COHORT_ASSIGN_OR_RETURN(
       const std::vector<std::string> too_long,
-      EncodeTasks(&encoder, as_chat, positions - flags.max_tokens, tasks));
+      EncodeTasks(&encoder, as_chat, positions - flags.sampling.max_tokens,
+                  tasks));
   if (!too_long.empty()) {
     COHORT_LOG(WARNING) << "tasks left out as too long tasks="
                         << too_long.size() << " first=" << too_long[0]
                         << " positions=" << positions
-                        << " max_tokens=" << flags.max_tokens;
+                        << " max_tokens=" << flags.sampling.max_tokens;
   }
   if (tasks->empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(flags.tasks, ": no task and ", flags.max_tokens,
+        absl::StrCat(flags.tasks, ": no task and ", flags.sampling.max_tokens,
                      " new tokens fit the model's ", positions, " positions"));
   }
   return static_cast<int64_t>(too_long.size());
@@ -205,12 +166,12 @@ std::string PrintSettings(const EvalFlags& flags, int64_t too_long) {
   json["model"] = flags.model.model;
   json["tasks_file"] = flags.tasks;
   json["format"] = flags.format;
-  json["n"] = flags.n;
-  json["temperature"] = flags.temperature;
-  json["top_p"] = flags.top_p;
-  json["top_k"] = flags.top_k;
-  json["max_tokens"] = flags.max_tokens;
-  json["seed"] = flags.seed;
+  json["n"] = flags.sampling.n;
+  json["temperature"] = flags.sampling.temperature;
+  json["top_p"] = flags.sampling.top_p;
+  json["top_k"] = flags.sampling.top_k;
+  json["max_tokens"] = flags.sampling.max_tokens;
+  json["seed"] = flags.sampling.seed;
   json["too_long"] = too_long;
   return json.dump(-1, ' ', false,
                    nlohmann::ordered_json::error_handler_t::replace);
@@ -234,9 +195,10 @@ absl::Status Write(const EvalFlags& flags, int64_t too_long,
     COHORT_RETURN_IF_ERROR(WriteOutput(path, lines));
   }
   const std::vector<int> ks = flags.k.empty() ? std::vector<int>{1} : flags.k;
-  const std::string scores = PrintScores(ScoreResults(results, ks), flags.n,
-                                         PrintSettings(flags, too_long)) +
-                             "\n";
+  const std::string scores =
+      PrintScores(ScoreResults(results, ks), flags.sampling.n,
+                  PrintSettings(flags, too_long)) +
+      "\n";
   return WriteOutput(flags.output, scores);
 }
 
@@ -248,7 +210,7 @@ absl::Status Eval(const EvalFlags& flags) {
   COHORT_ASSIGN_OR_RETURN(RewardServer rewards, RewardServer::Open(flags));
   COHORT_RETURN_IF_ERROR(CheckTasks(flags, tasks, rewards.stub()));
   std::unique_ptr<Tokenizer> tokenizer = Tokenizer::Bytes();
-  if (flags.tokenizer.empty()) {
+  if (flags.sampling.tokenizer.empty()) {
     COHORT_ASSIGN_OR_RETURN(tokenizer, Tokenizer::Load(flags.model.model));
   }
   COHORT_ASSIGN_OR_RETURN(const std::unique_ptr<Transformer> model,
@@ -260,12 +222,13 @@ absl::Status Eval(const EvalFlags& flags) {
                           LoadEndTokens(flags.model.model, model->config()));
   COHORT_ASSIGN_OR_RETURN(
       const std::unique_ptr<ModelEngine> engine,
-      ModelEngine::Create({.max_sequences = flags.max_sequences}, model.get(),
-                          tokenizer.get(), nullptr));
+      ModelEngine::Create({.max_sequences = flags.sampling.max_sequences},
+                          model.get(), tokenizer.get(), nullptr));
+  EvalSettings settings{.sampling = SamplingOf(flags.sampling, end_tokens)};
+  settings.sampling.mutable_stop()->Add(format.stop.begin(), format.stop.end());
   COHORT_ASSIGN_OR_RETURN(
       const std::vector<TaskResult> results,
-      Evaluate(tasks, {.sampling = SamplingOf(flags, format, end_tokens)},
-               rewards.stub(), engine.get()));
+      Evaluate(tasks, settings, rewards.stub(), engine.get()));
   return Write(flags, too_long, results);
 }
 
@@ -282,22 +245,12 @@ void AddFlags(FlagParser* parser, EvalFlags* flags) {
   parser->Flag("samples", &flags->samples, "FILE",
                "JSONL of all completions and their verdicts; default: beside "
                "the output, as NAME.samples.jsonl");
-  parser->Flag("n", &flags->n, "N", "completions per task");
+  AddSamplingFlags(parser, &flags->sampling);
   parser->Flag("k", &flags->k, "K[,K]", "pass@k for these; none: 1");
   parser->Flag("limit", &flags->limit, "N", "the first tasks; 0: all");
-  parser->Flag("temperature", &flags->temperature, "T", "0 is greedy");
-  parser->Flag("top-p", &flags->top_p, "P", "nucleus; 1 keeps all");
-  parser->Flag("top-k", &flags->top_k, "K", "the likeliest; 0 keeps all");
-  parser->Flag("max-tokens", &flags->max_tokens, "N", "longest completion");
-  parser->Flag("stop", &flags->stop, "TEXT", "ends a completion; repeatable");
-  parser->Flag("seed", &flags->seed, "SEED", "of the random numbers");
-  parser->Flag("tokenizer", &flags->tokenizer, "NAME",
-               "bytes: one token per byte; default: the folder's");
   parser->Flag("chat", &flags->chat, "WHEN",
                "whether tasks go through the model's chat template: auto "
                "(where there is one), always or never");
-  parser->Flag("max-sequences", &flags->max_sequences, "N",
-               "completions under way at the same time");
   parser->Flag("rewards", &flags->rewards, "HOST:PORT",
                "the reward server; default: one of its own, as a child");
   AddCredentialFlags(&flags->credentials, parser);

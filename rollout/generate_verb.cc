@@ -1,7 +1,5 @@
 #include <torch/types.h>
 
-#include <algorithm>
-#include <cmath>
 #include <ctime>
 #include <map>
 #include <memory>
@@ -24,6 +22,7 @@
 #include "rollout/generate_rows.h"
 #include "rollout/model_engine.h"
 #include "rollout/model_flags.h"
+#include "rollout/sampling_flags.h"
 #include "rollout/verbs.h"
 
 namespace cohort {
@@ -33,16 +32,8 @@ struct GenerateFlags {
   ModelFlags model;
   std::string input;
   std::string output;
-  int n = 1;
-  double temperature = 1;
-  double top_p = 1;
-  int top_k = 0;
-  int max_tokens = 256;
-  std::vector<std::string> stop;
-  uint64_t seed = 0;
+  SamplingFlags sampling;
   bool ignore_eos = false;
-  std::string tokenizer;
-  int max_sequences = 256;
   bool speculative = false;
 };
 
@@ -62,7 +53,7 @@ absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
       loaded.end_tokens,
       LoadEndTokens(flags.model.model, loaded.model->config()));
   loaded.chat_template = ChatTemplate::Load(flags.model.model);
-  if (flags.tokenizer == "bytes") {
+  if (flags.sampling.tokenizer == "bytes") {
     loaded.tokenizer = Tokenizer::Bytes();
     return loaded;
   }
@@ -78,22 +69,8 @@ absl::StatusOr<Loaded> Load(const GenerateFlags& flags) {
 
 // What is wrong with values that have parsed; empty if nothing is.
 std::string CheckFlags(const GenerateFlags& flags) {
-  if (flags.n < 1 || flags.max_tokens < 1 || flags.max_sequences < 1) {
-    return "flags --n, --max-tokens and --max-sequences must be positive";
-  }
-  if (!(flags.temperature >= 0) || !std::isfinite(flags.temperature)) {
-    return "flag --temperature must be 0 or positive";
-  }
-  if (!(flags.top_p > 0 && flags.top_p <= 1)) {
-    return "flag --top-p must be above 0 and at most 1";
-  }
-  if (flags.top_k < 0) return "flag --top-k must not be negative";
-  if (std::count(flags.stop.begin(), flags.stop.end(), "") > 0) {
-    return "flag --stop must not be empty";
-  }
-  if (!flags.tokenizer.empty() && flags.tokenizer != "bytes") {
-    return "flag --tokenizer must be bytes or absent";
-  }
+  const std::string wrong = CheckSamplingFlags(flags.sampling);
+  if (!wrong.empty()) return wrong;
   return CheckModelFlags(flags.model);
 }
 
@@ -135,23 +112,6 @@ std::string TokenizeRow(const Loaded& loaded, int max_tokens,
   return "";
 }
 
-Sampling SamplingOf(const GenerateFlags& flags,
-                    const std::vector<int64_t>& end_tokens) {
-  Sampling sampling;
-  sampling.set_group_size(flags.n);
-  sampling.set_temperature(flags.temperature);
-  sampling.set_top_p(flags.top_p);
-  sampling.set_top_k(flags.top_k);
-  sampling.set_max_completion_tokens(flags.max_tokens);
-  sampling.mutable_stop()->Assign(flags.stop.begin(), flags.stop.end());
-  for (const int64_t token : end_tokens) {
-    sampling.add_end_tokens(static_cast<int32_t>(token));
-  }
-  sampling.set_ignore_end(flags.ignore_eos);
-  sampling.set_seed(flags.seed);
-  return sampling;
-}
-
 // One line per row, in the order of the rows.
 absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
                                        std::vector<GenerateRow> rows,
@@ -159,13 +119,14 @@ absl::StatusOr<std::string> SampleRows(const GenerateFlags& flags,
                                        ModelEngine* engine) {
   Lease lease;
   lease.mutable_occurrence()->set_stage("generate");
-  *lease.mutable_sampling() = SamplingOf(flags, loaded.end_tokens);
+  *lease.mutable_sampling() = SamplingOf(flags.sampling, loaded.end_tokens);
+  lease.mutable_sampling()->set_ignore_end(flags.ignore_eos);
   std::map<std::string, int64_t> seen;  // The same id is drawn anew.
   std::map<std::string, size_t> row_of;
   for (size_t i = 0; i < rows.size(); ++i) {
     GenerateRow& row = rows[i];
     if (row.flaw.empty())
-      row.flaw = TokenizeRow(loaded, flags.max_tokens, &row);
+      row.flaw = TokenizeRow(loaded, flags.sampling.max_tokens, &row);
     if (!row.flaw.empty()) continue;
     Occurrence& occurrence = *lease.mutable_occurrence();
     occurrence.set_prompt_id(row.id);
@@ -220,7 +181,7 @@ absl::Status Generate(const GenerateFlags& flags) {
   }
   COHORT_ASSIGN_OR_RETURN(
       const std::unique_ptr<ModelEngine> engine,
-      ModelEngine::Create({.max_sequences = flags.max_sequences,
+      ModelEngine::Create({.max_sequences = flags.sampling.max_sequences,
                            .speculative = flags.speculative},
                           loaded.model.get(), loaded.tokenizer.get(), nullptr));
   const std::clock_t cpu_before = std::clock();
@@ -243,18 +204,8 @@ int GenerateVerb(const std::vector<std::string>& args) {
                   "standard input");
   parser.Required("output", &flags.output, "FILE",
                   "JSONL of {id, completions}; - is standard output");
-  parser.Flag("n", &flags.n, "N", "completions per row");
-  parser.Flag("temperature", &flags.temperature, "T", "0 is greedy");
-  parser.Flag("top-p", &flags.top_p, "P", "nucleus; 1 keeps all");
-  parser.Flag("top-k", &flags.top_k, "K", "the likeliest; 0 keeps all");
-  parser.Flag("max-tokens", &flags.max_tokens, "N", "longest completion");
-  parser.Flag("stop", &flags.stop, "TEXT", "ends a completion; repeatable");
-  parser.Flag("seed", &flags.seed, "SEED", "of the random numbers");
+  AddSamplingFlags(&parser, &flags.sampling);
   parser.Switch("ignore-eos", &flags.ignore_eos, "sample past the end token");
-  parser.Flag("tokenizer", &flags.tokenizer, "NAME",
-              "bytes: one token per byte; default: the folder's");
-  parser.Flag("max-sequences", &flags.max_sequences, "N",
-              "completions under way at the same time");
   parser.Switch("speculative", &flags.speculative,
                 "guess tokens with the model's prediction head and check two "
                 "to a step: the same completions");
