@@ -1,33 +1,12 @@
 #include "rewards/grader.h"
 
-#include <cstdint>
-
 #include "proto/status.h"
+#include "rewards/maths/text.h"
 
 namespace cohort {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD.
-
-bool IsContinuation(char byte) { return (byte & 0xC0) == 0x80; }
-
-// Bytes of the valid character at the start of `text`; 0 where there is none.
-// Source: RFC 3629, section 4 (no overlong forms, no surrogates).
-size_t CharacterBytes(std::string_view text) {
-  const auto lead = static_cast<uint8_t>(text[0]);
-  if (lead < 0x80) return 1;
-  const size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < size) return 0;
-  for (size_t i = 1; i < size; ++i) {
-    if (!IsContinuation(text[i])) return 0;
-  }
-  const auto second = static_cast<uint8_t>(text[1]);
-  if (lead == 0xE0 && second < 0xA0) return 0;
-  if (lead == 0xED && second > 0x9F) return 0;
-  if (lead == 0xF0 && second < 0x90) return 0;
-  if (lead == 0xF4 && second > 0x8F) return 0;
-  return size;
-}
 
 }  // namespace
 

@@ -68,6 +68,19 @@ std::string_view WithSigns(std::string_view text, size_t begin, size_t end) {
   return Between(text, begin, end);
 }
 
+// The content of the last pair of brackets without any of its kind inside:
+// "[ 90 ]". `pair`: the opening and the closing one.
+std::optional<std::string_view> LastInnermost(std::string_view text,
+                                              std::string_view pair) {
+  for (size_t close = text.rfind(pair[1]); close != kNone && close > 0;
+       close = text.rfind(pair[1], close - 1)) {
+    const size_t open = text.find_last_of(pair, close - 1);
+    if (open == kNone) return std::nullopt;
+    if (text[open] == pair[0]) return Between(text, open + 1, close);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string_view AfterThinking(std::string_view text) {
@@ -112,13 +125,7 @@ std::optional<std::string_view> LastAnswerTag(std::string_view text) {
 }
 
 std::optional<std::string_view> LastBraces(std::string_view text) {
-  for (size_t close = text.rfind('}'); close != kNone && close > 0;
-       close = text.rfind('}', close - 1)) {
-    const size_t brace = text.find_last_of("{}", close - 1);
-    if (brace == kNone) return std::nullopt;
-    if (text[brace] == '{') return Between(text, brace + 1, close);
-  }
-  return std::nullopt;
+  return LastInnermost(text, "{}");
 }
 
 std::optional<std::string_view> LastHashes(std::string_view text) {
@@ -150,17 +157,6 @@ std::optional<std::string_view> LastNumber(std::string_view text) {
 }
 
 namespace {
-
-// "[ 90 ]": the content of the last square brackets without any inside.
-std::optional<std::string_view> LastBrackets(std::string_view text) {
-  for (size_t close = text.rfind(']'); close != kNone && close > 0;
-       close = text.rfind(']', close - 1)) {
-    const size_t open = text.find_last_of("[]", close - 1);
-    if (open == kNone) return std::nullopt;
-    if (text[open] == '[') return Between(text, open + 1, close);
-  }
-  return std::nullopt;
-}
 
 // A phrase up to where its sentence or line ends.
 std::string_view FirstSentence(std::string_view phrase) {
@@ -287,7 +283,7 @@ ExtractedAnswer ExtractAnswer(std::string_view completion,
   const std::string_view tail =
       text.substr(text.size() - std::min(text.size(), kTailBytes));
   if (policy.bracket_answers) {
-    if (const auto brackets = LastBrackets(tail)) {
+    if (const auto brackets = LastInnermost(tail, "[]")) {
       return Single(FoundBy::kBrackets, *brackets);
     }
   }
